@@ -1,0 +1,53 @@
+#include "cli/input.hpp"
+
+#include "cli/error.hpp"
+#include "cli/unique_fd.hpp"
+
+#include <cerrno>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace cli {
+
+Input read_input(const std::string& path, std::size_t max_bytes) {
+  Input input;
+  input.name = path == "-" ? "standard input" : shown(path);
+  UniqueFd opened;
+  int fd = STDIN_FILENO;
+  if (path != "-") {
+    opened.reset(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+    if (!opened) {
+      throw system_error(errno, fmt::format("cannot read {}", input.name));
+    }
+    fd = opened.get();
+  }
+  struct stat info {};
+  if (::fstat(fd, &info) != 0) {
+    throw system_error(errno, fmt::format("cannot read {}", input.name));
+  }
+  input.regular_file = S_ISREG(info.st_mode);
+  if (input.regular_file) {
+    input.text.reserve(static_cast<std::size_t>(info.st_size));
+  }
+  char buffer[65'536];
+  for (;;) {
+    const ssize_t count = ::read(fd, buffer, sizeof buffer);
+    if (count < 0) {
+      if (errno == EINTR) {
+        continue;
+      }
+      throw system_error(errno, fmt::format("cannot read {}", input.name));
+    }
+    if (count == 0) {
+      return input;
+    }
+    input.text.append(buffer, static_cast<std::size_t>(count));
+    if (input.text.size() > max_bytes) {
+      throw Error(ExitCode::data,
+                  fmt::format("{} is larger than {} bytes", input.name, max_bytes));
+    }
+  }
+}
+
+} // namespace cli

@@ -1,0 +1,97 @@
+#pragma once
+
+#include "cli/facts.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cli {
+
+/// Whether an option's value may also come from the facts stream, as the fact of the same name. The
+/// command line wins.
+enum class From { command_line, facts };
+
+/// The options of one command: declared once, then read from the command line and from facts.
+/// Boost.Program_options does the parsing; guessing of abbreviated names is off.
+class Options {
+public:
+  /// Options declared from here on stand below this heading in --help.
+  void group(std::string title);
+
+  /// `names` is "long" or "long,l". The references must outlive the Options.
+  void flag(const std::string& names, bool& target, const std::string& help);
+  void text(const std::string& names, std::optional<std::string>& target,
+            const std::string& metavar, const std::string& help, From from = From::command_line);
+  void list(const std::string& names, std::vector<std::string>& target, const std::string& metavar,
+            const std::string& help, From from = From::command_line);
+  /// One of `choices`.
+  void choice(const std::string& names, std::string& target,
+              const std::vector<std::string>& choices, const std::string& help,
+              From from = From::command_line);
+  /// A whole number from `least` to `most`.
+  void number(const std::string& names, std::optional<std::uint64_t>& target, std::uint64_t least,
+              std::uint64_t most, const std::string& help, From from = From::command_line);
+  /// Seconds with an optional fraction, above 0 and at most a day.
+  void seconds(const std::string& names, std::chrono::milliseconds& target,
+               const std::string& help);
+  void seconds(const std::string& names, std::optional<std::chrono::milliseconds>& target,
+               const std::string& help);
+  /// Arguments that are no options; without this call any is an error.
+  void positionals(const std::string& metavar, std::vector<std::string>& target, std::size_t least,
+                   std::size_t most);
+
+  /// Throws Error{usage} for anything that was not declared, is given twice, or does not fit.
+  void parse(const std::vector<std::string>& arguments);
+  /// Sets every option that takes facts and was not on the command line. Throws Error{data}.
+  void apply(const Facts& facts);
+
+  /// Whether the option was on the command line or among the applied facts.
+  [[nodiscard]] bool given(std::string_view long_name) const;
+
+  /// The option groups as --help shows them, and the arguments as the usage line shows them.
+  [[nodiscard]] std::string help() const;
+  [[nodiscard]] const std::string& arguments_metavar() const noexcept { return positional_metavar_; }
+
+private:
+  struct Option {
+    std::string names;
+    std::string long_name;
+    std::string metavar; ///< empty for a flag
+    std::string help;
+    std::string group;
+    bool repeatable = false;
+    From from = From::command_line;
+    std::function<void(const std::vector<std::string>&)> set;
+    bool given = false;
+  };
+
+  void add(const std::string& names, const std::string& metavar, const std::string& help,
+           bool repeatable, From from, std::function<void(const std::vector<std::string>&)> set);
+
+  std::vector<Option> options_;
+  std::string group_ = "Options";
+  std::string positional_metavar_;
+  std::vector<std::string>* positionals_ = nullptr;
+  std::size_t least_positionals_ = 0;
+  std::size_t most_positionals_ = 0;
+};
+
+/// How a command that changes something was told to go about it; at most one is set.
+struct EditMode {
+  bool dry_run = false;
+  bool diff = false;
+  bool check = false;
+
+  void declare(Options& options);
+  /// Throws Error{usage} when more than one was given.
+  void validate() const;
+  /// Whether the change is to be made at all.
+  [[nodiscard]] bool writes() const noexcept { return !dry_run && !diff && !check; }
+};
+
+} // namespace cli
