@@ -1,0 +1,74 @@
+#include "io/edit.hpp"
+
+namespace io {
+
+namespace {
+
+void write(const Edit& edit, const Snapshot& snapshot, const std::string& after) {
+  const SignalsHeld signals;
+  Replacement replacement(snapshot, after);
+  edit.verify(after);
+  replacement.commit();
+}
+
+Outcome show(const Snapshot& snapshot, const std::string& after, const cli::EditMode& mode,
+             cli::Context& context) {
+  if (mode.diff) {
+    context.print(unified_diff(snapshot.path, snapshot.content, after));
+  } else {
+    context.log().info(fmt::format("{} would change", cli::shown(snapshot.path)));
+  }
+  return Outcome::planned;
+}
+
+} // namespace
+
+const char* text(Outcome outcome) noexcept {
+  switch (outcome) {
+  case Outcome::unchanged:
+    return "unchanged";
+  case Outcome::changed:
+    return "changed";
+  case Outcome::planned:
+    break;
+  }
+  return "planned";
+}
+
+Outcome apply(const Edit& edit, const cli::EditMode& mode, cli::Context& context) {
+  Snapshot snapshot = read_snapshot(edit.path, edit.max_bytes);
+  std::string after = edit.plan(snapshot.content);
+  if (after == snapshot.content) {
+    if (mode.diff) {
+      context.print("");
+    }
+    context.log().info(fmt::format("{} is as it should be", cli::shown(snapshot.path)));
+    return Outcome::unchanged;
+  }
+  if (!mode.writes()) {
+    edit.verify(after);
+    return show(snapshot, after, mode, context);
+  }
+  {
+    const std::unique_ptr<Lock> lock = edit.lock(snapshot.path);
+    remove_stray_replacements(snapshot.path);
+    if (!is_current(snapshot)) {
+      context.log().detail(fmt::format("{} moved meanwhile: planning again",
+                                       cli::shown(snapshot.path)));
+      snapshot = read_snapshot(edit.path, edit.max_bytes);
+      after = edit.plan(snapshot.content);
+    }
+    if (after == snapshot.content) {
+      return Outcome::unchanged;
+    }
+    write(edit, snapshot, after);
+  }
+  context.log().info(fmt::format("{} changed", cli::shown(snapshot.path)));
+  return Outcome::changed;
+}
+
+cli::ExitCode exit_code(Outcome outcome, const cli::EditMode& mode) noexcept {
+  return mode.check && outcome == Outcome::planned ? cli::ExitCode::negative : cli::ExitCode::ok;
+}
+
+} // namespace io

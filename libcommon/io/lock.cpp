@@ -1,0 +1,180 @@
+#include "io/lock.hpp"
+
+#include "cli/error.hpp"
+#include "cli/text.hpp"
+
+#include <array>
+#include <cerrno>
+#include <fcntl.h>
+#include <random>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <thread>
+#include <unistd.h>
+
+namespace io {
+
+using cli::Error;
+using cli::ExitCode;
+using cli::shown;
+using cli::system_error;
+using cli::UniqueFd;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+/// Moodle's own rhythm (Moodle 4.5 cache/locks/file/lib.php): 1 to 50 ms between two tries.
+void pause() {
+  thread_local std::minstd_rand random(static_cast<unsigned>(::getpid()));
+  std::this_thread::sleep_for(
+      std::chrono::milliseconds(std::uniform_int_distribution<int>(1, 50)(random)));
+}
+
+bool same_file(int fd, const std::string& path) {
+  struct stat opened {};
+  struct stat named {};
+  return ::fstat(fd, &opened) == 0 && ::stat(path.c_str(), &named) == 0 &&
+         opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
+}
+
+/// Opens for writing where that is allowed: over NFS an exclusive flock needs it.
+UniqueFd open_for_locking(const std::string& path) {
+  UniqueFd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+  if (!fd) {
+    fd.reset(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  }
+  return fd;
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  ::gethostname(name.data(), name.size() - 1);
+  return name.data();
+}
+
+std::string local_time(time_t at) {
+  std::array<char, 64> text{};
+  tm parts{};
+  ::strftime(text.data(), text.size(), "%F %T %z", ::localtime_r(&at, &parts));
+  return text.data();
+}
+
+/// Who holds a lock file that is in the way.
+struct Holder {
+  bool ours = false; ///< made by one of our commands
+  bool dead = false; ///< known only when it is ours
+  std::string description;
+};
+
+Holder read_holder(int fd) {
+  Holder holder;
+  struct stat status {};
+  ::fstat(fd, &status);
+  std::array<char, 512> buffer{};
+  const ssize_t length = ::pread(fd, buffer.data(), buffer.size(), 0);
+  const auto words =
+      cli::split(cli::trim({buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(length, 0))}),
+                 ' ');
+  const std::string since = local_time(status.st_mtim.tv_sec);
+  if (words.size() != 3) {
+    holder.description = fmt::format("held by Moodle, or left behind by it, since {}", since);
+    return holder;
+  }
+  holder.ours = true;
+  holder.dead = ::flock(fd, LOCK_EX | LOCK_NB) == 0;
+  holder.description = fmt::format("held since {} by {}, process {} on {}, which is {}", since,
+                                   shown(words[0], 60), shown(words[1], 20), shown(words[2], 80),
+                                   holder.dead ? "no longer running" : "still running");
+  return holder;
+}
+
+} // namespace
+
+FileLock::FileLock(const std::string& path, std::chrono::milliseconds timeout) {
+  const auto end = Clock::now() + timeout;
+  for (;;) {
+    UniqueFd fd = open_for_locking(path);
+    if (!fd) {
+      throw system_error(errno, fmt::format("cannot lock {}", shown(path)));
+    }
+    if (::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) {
+      if (same_file(fd.get(), path)) {
+        fd_ = std::move(fd);
+        return;
+      }
+      continue; // replaced while we waited: lock the new one
+    }
+    if (errno != EWOULDBLOCK && errno != EINTR) {
+      throw Error(ExitCode::io, system_error(errno, "cannot lock " + shown(path)).message());
+    }
+    if (Clock::now() >= end) {
+      throw Error(ExitCode::try_again, fmt::format("{} is locked by another process", shown(path)),
+                  fmt::format("'fuser -v {}' names it; run the command again when it is done",
+                              shown(path)));
+    }
+    pause();
+  }
+}
+
+ExclusiveFile::ExclusiveFile(const Request& request) : path_(request.path) {
+  const auto end = Clock::now() + request.timeout;
+  for (;;) {
+    signals_.emplace();
+    fd_.reset(::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+    if (fd_) {
+      break;
+    }
+    const int error = errno;
+    signals_.reset();
+    if (error != EEXIST) {
+      const bool forbidden = cli::code_for_errno(error) == ExitCode::no_permission;
+      throw Error(forbidden ? ExitCode::no_permission : ExitCode::cannot_create,
+                  system_error(error, fmt::format("cannot create the lock {}", shown(path_)))
+                      .message());
+    }
+    const UniqueFd other = open_for_locking(path_);
+    if (!other) {
+      if (errno == ENOENT) {
+        continue; // released just now
+      }
+      throw system_error(errno, fmt::format("cannot look at the lock {}", shown(path_)));
+    }
+    const Holder holder = read_holder(other.get());
+    const bool late = Clock::now() >= end;
+    if (request.break_lock && (holder.ours ? holder.dead : late)) {
+      if (same_file(other.get(), path_)) {
+        ::unlink(path_.c_str());
+      }
+      continue;
+    }
+    if (late || holder.dead) {
+      // A dead holder may have been replaced by a live one since the file was opened.
+      if (holder.dead && !late && !same_file(other.get(), path_)) {
+        continue;
+      }
+      throw Error(ExitCode::try_again, fmt::format("the lock {} is {}", shown(path_),
+                                                   holder.description),
+                  holder.ours && !holder.dead ? "run the command again when it is done"
+                                              : "--break-lock removes the lock");
+    }
+    pause();
+  }
+  ::flock(fd_.get(), LOCK_EX | LOCK_NB);
+  const std::string text = fmt::format("{} {} {}\n", request.command, ::getpid(), host_name());
+  [[maybe_unused]] const auto written = ::write(fd_.get(), text.data(), text.size());
+}
+
+ExclusiveFile::~ExclusiveFile() { ::unlink(path_.c_str()); }
+
+SignalsHeld::SignalsHeld() {
+  sigset_t held;
+  ::sigemptyset(&held);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    ::sigaddset(&held, signal);
+  }
+  ::pthread_sigmask(SIG_BLOCK, &held, &before_);
+}
+
+SignalsHeld::~SignalsHeld() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+} // namespace io

@@ -1,0 +1,164 @@
+#include "php/runtime.hpp"
+
+#include "cli/error.hpp"
+#include "cli/unique_fd.hpp"
+#include "php/engine.hpp"
+#include "php/message.hpp"
+
+#include <csignal>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+namespace php {
+
+using cli::Error;
+using cli::ExitCode;
+
+/// The child process; killed and reaped with this object.
+class Runtime::Process {
+public:
+  explicit Process(Ini ini) : ini_(ini) {
+    int sockets[2];
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) != 0) {
+      throw Error(ExitCode::bug, "cannot start PHP: no socket pair");
+    }
+    socket_.reset(sockets[0]);
+    cli::UniqueFd inner(sockets[1]);
+    const pid_t parent = ::getpid();
+    pid_ = ::fork();
+    if (pid_ < 0) {
+      throw Error(ExitCode::bug, "cannot start PHP: no process");
+    }
+    if (pid_ == 0) {
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      if (::getppid() != parent) {
+        ::_exit(0);
+      }
+      socket_.reset();
+      engine::serve(inner.release(), ini == Ini::host);
+    }
+  }
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+  ~Process() { end(); }
+
+  [[nodiscard]] Ini ini() const noexcept { return ini_; }
+  [[nodiscard]] int socket() const noexcept { return socket_.get(); }
+
+  /// Kills the process unless it is dead already; the signal that it died of, or 0.
+  int end() {
+    if (pid_ <= 0) {
+      return 0;
+    }
+    int status = 0;
+    if (::waitpid(pid_, &status, WNOHANG) != pid_) {
+      ::kill(pid_, SIGKILL);
+      ::waitpid(pid_, nullptr, 0);
+      status = 0;
+    }
+    pid_ = -1;
+    return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+  }
+
+private:
+  Ini ini_;
+  cli::UniqueFd socket_;
+  pid_t pid_ = -1;
+};
+
+Runtime::Runtime(std::chrono::milliseconds timeout) : timeout_(timeout) {}
+Runtime::~Runtime() = default;
+
+void Runtime::start() { process(Ini::none); }
+
+Runtime::Process& Runtime::process(Ini ini) {
+  // A process with ini files can do whatever one without can.
+  if (!process_ || (ini == Ini::host && process_->ini() == Ini::none)) {
+    process_.reset();
+    process_ = std::make_unique<Process>(ini);
+  }
+  return *process_;
+}
+
+Value Runtime::ask(Ini ini, const Value& request, const std::string& about) {
+  Process& child = process(ini);
+  const long long deadline = message::now_ms() + timeout_.count();
+  std::optional<Value> answer;
+  if (message::send(child.socket(), request)) {
+    answer = message::receive(child.socket(), deadline);
+  }
+  if (answer) {
+    return std::move(*answer);
+  }
+  const bool late = message::now_ms() >= deadline;
+  const int signal = child.end();
+  process_.reset();
+  if (late) {
+    throw Error(ExitCode::unavailable,
+                fmt::format("PHP did not finish {} within {} s", about,
+                            static_cast<double>(timeout_.count()) / 1000),
+                "does it loop, or wait for a server that does not answer?");
+  }
+  throw Error(ExitCode::config, fmt::format("PHP crashed in {} (signal {})", about, signal),
+              "does it call itself without end?");
+}
+
+Run Runtime::run(const Script& script) {
+  Array request;
+  request.set("do", "run");
+  request.set("path", script.path);
+  request.set("content", script.content);
+  request.set("stop_at", script.stop_at);
+  request.set("stop_marker", script.stop_marker);
+  request.set("variable", script.variable);
+  Array constants;
+  for (const std::string& name : script.constants) {
+    constants.push(name);
+  }
+  request.set("constants", std::move(constants));
+  const std::string about = cli::shown(script.path);
+  Value answer = ask(process_ ? process_->ini() : Ini::none, request, about);
+  if (answer.array()->find("wants_extensions")->truthy() && process_->ini() == Ini::none) {
+    answer = ask(Ini::host, request, about);
+  }
+  const Array& found = *answer.array();
+  Run run;
+  run.end = static_cast<Run::End>(*found.find("end")->integer());
+  run.value = *found.find("value");
+  run.message = *found.find("message")->string();
+  run.file = *found.find("file")->string();
+  run.line = static_cast<int>(*found.find("line")->integer());
+  return run;
+}
+
+std::vector<Token> Runtime::tokens(const std::string& source) {
+  Array request;
+  request.set("do", "tokens");
+  request.set("content", source);
+  const Value answer = ask(process_ ? process_->ini() : Ini::none, request, "reading PHP tokens");
+  const auto& flat = answer.array()->entries;
+  std::vector<Token> tokens;
+  for (std::size_t i = 0; i + 4 <= flat.size(); i += 4) {
+    const auto number = [&](std::size_t at) { return *flat[i + at].second.integer(); };
+    tokens.push_back({static_cast<TokenKind>(number(0)), static_cast<std::size_t>(number(1)),
+                      static_cast<std::size_t>(number(2)), static_cast<int>(number(3))});
+  }
+  return tokens;
+}
+
+std::string Runtime::var_export(const Value& value) {
+  Array request;
+  request.set("do", "var_export");
+  request.set("value", value);
+  return *ask(process_ ? process_->ini() : Ini::none, request, "var_export").string();
+}
+
+bool Runtime::has_constant(const std::string& name) {
+  Array request;
+  request.set("do", "has_constant");
+  request.set("name", name);
+  return ask(Ini::host, request, "looking for the constant " + name).truthy();
+}
+
+} // namespace php

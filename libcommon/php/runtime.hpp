@@ -1,0 +1,86 @@
+#pragma once
+
+#include "php/value.hpp"
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace php {
+
+/// A PHP file to be run for what it leaves in one global variable.
+struct Script {
+  std::string path;    ///< what __FILE__ says; its folder is the current one
+  std::string content; ///< the bytes that run, whatever the file at `path` holds
+  /// The script has done its work when it requires a file whose path is or ends in "/" and this,
+  /// whether or not that file exists; it is not run. A file that does exist counts only in the
+  /// script's own folder, or in a folder that holds `stop_marker`. Empty: run to the end.
+  std::string stop_at;
+  std::string stop_marker;
+  std::vector<std::string> constants; ///< defined as true beforehand
+  std::string variable;               ///< the global to bring back
+};
+
+/// How a script ended, and what it left.
+struct Run {
+  enum class End {
+    stopped,  ///< at `stop_at`; `file` and `line` are where it was required
+    finished, ///< at its last line
+    exited,   ///< by exit or die
+    failed,   ///< by an error; `message` names it, `file` and `line` where it happened
+  };
+  End end = End::finished;
+  Value value; ///< null when the variable was never set
+  std::string message;
+  std::string file;
+  int line = 0;
+};
+
+/// What a token is, as far as anybody here needs to know.
+enum class TokenKind { open_tag, close_tag, inline_html, include, comment, whitespace, other };
+
+struct Token {
+  TokenKind kind = TokenKind::other;
+  std::size_t offset = 0; ///< in bytes
+  std::size_t length = 0;
+  int line = 0; ///< from 1
+};
+
+/// An embedded PHP in a process of its own. What a script does there (exit, crash, print, loop,
+/// change the working directory) cannot reach the command. PHP starts without ini files and so
+/// without shared extensions, because that is several times faster; a script that turns out to ask
+/// for extensions is run again with the host's ini files.
+///
+/// Every function throws cli::Error{unavailable} when PHP does not answer in time, {config} when a
+/// script makes PHP itself crash.
+class Runtime {
+public:
+  explicit Runtime(std::chrono::milliseconds timeout);
+  Runtime(const Runtime&) = delete;
+  Runtime& operator=(const Runtime&) = delete;
+  ~Runtime();
+
+  /// Starts the process, so that PHP's start-up overlaps with what the command does next.
+  void start();
+
+  Run run(const Script& script);
+  /// All tokens of a PHP source, in order; together they cover every byte.
+  std::vector<Token> tokens(const std::string& source);
+  /// What PHP's var_export($value, true) gives.
+  std::string var_export(const Value& value);
+  /// Whether the PHP of this host, with its ini files, has this constant ("Class::NAME" too).
+  bool has_constant(const std::string& name);
+
+private:
+  enum class Ini { none, host };
+  class Process;
+
+  Process& process(Ini ini);
+  Value ask(Ini ini, const Value& request, const std::string& about);
+
+  std::chrono::milliseconds timeout_;
+  std::unique_ptr<Process> process_;
+};
+
+} // namespace php

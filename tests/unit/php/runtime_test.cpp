@@ -1,0 +1,118 @@
+#include "cli/error.hpp"
+#include "php/runtime.hpp"
+
+#include <doctest/doctest.h>
+
+using php::Run;
+
+namespace {
+
+constexpr std::chrono::milliseconds patience{20'000};
+
+Run run(php::Runtime& runtime, const std::string& content) {
+  return runtime.run({.path = "/tmp/site/config.php",
+                      .content = content,
+                      .stop_at = "lib/setup.php",
+                      .stop_marker = "version.php",
+                      .constants = {},
+                      .variable = "CFG"});
+}
+
+std::string text(const Run& run, const char* name) {
+  const php::Value* value = run.value.array() ? run.value.array()->find(name) : nullptr;
+  return value ? value->scalar_text().value_or("(no scalar)") : "(absent)";
+}
+
+} // namespace
+
+TEST_CASE("a script stops where it requires the named file, in every form") {
+  php::Runtime runtime(patience);
+  for (const char* require :
+       {"require_once(__DIR__ . '/lib/setup.php');", "require_once dirname(__FILE__).'/lib/setup.php';",
+        "require('/nowhere/lib/setup.php');", "include 'lib/setup.php';",
+        "require_once(\"$CFG->dirroot/lib/setup.php\");", "$x = @include_once '/a/lib/setup.php';"}) {
+    CAPTURE(require);
+    const Run seen = run(runtime, std::string("<?php\n$CFG = new stdClass();\n$CFG->dirroot = '/x';\n"
+                                              "$CFG->a = 'before';\n") +
+                                      require + "\n$CFG->a = 'too late';\n");
+    CHECK(seen.end == Run::End::stopped);
+    CHECK(text(seen, "a") == "before");
+    CHECK(seen.file == "/tmp/site/config.php");
+    CHECK(seen.line == 5);
+  }
+}
+
+TEST_CASE("every way to end is told from the others") {
+  php::Runtime runtime(patience);
+  CHECK(run(runtime, "<?php $CFG = 1;").end == Run::End::finished);
+  CHECK(run(runtime, "<?php exit(3);").end == Run::End::exited);
+  CHECK(run(runtime, "<?php die('x');").end == Run::End::exited);
+  const Run syntax = run(runtime, "<?php\n$CFG = ;");
+  CHECK(syntax.end == Run::End::failed);
+  CHECK(syntax.message == "syntax error, unexpected token \";\"");
+  CHECK(syntax.line == 2);
+  const Run thrown = run(runtime, "<?php\n\nthrow new Exception('why');");
+  CHECK(thrown.end == Run::End::failed);
+  CHECK(thrown.message == "why");
+  CHECK(thrown.line == 3);
+  const Run memory = run(runtime, "<?php $a = str_repeat('x', 1 << 40);");
+  CHECK(memory.end == Run::End::failed);
+  CHECK(memory.message.starts_with("Allowed memory size of"));
+}
+
+TEST_CASE("one script leaves nothing behind for the next") {
+  php::Runtime runtime(patience);
+  run(runtime, "<?php define('LEFT', 1); $CFG = 'old'; putenv('LEFT=1'); chdir('/');"
+               "register_shutdown_function(function () { while (true); });");
+  const Run next = run(runtime, "<?php $CFG = [defined('LEFT'), getenv('LEFT'), isset($CFG)];");
+  const auto& entries = next.value.array()->entries;
+  CHECK_FALSE(entries[0].second.truthy());
+  CHECK_FALSE(entries[1].second.truthy());
+  CHECK_FALSE(entries[2].second.truthy());
+}
+
+TEST_CASE("a script that loops ends with the timeout, one that crashes PHP is named") {
+  php::Runtime runtime(std::chrono::milliseconds(200));
+  CHECK_THROWS_WITH_AS(run(runtime, "<?php while (true) { sleep(1); }"),
+                       "PHP did not finish /tmp/site/config.php within 0.2 s", cli::Error);
+  php::Runtime patient(patience);
+  CHECK_THROWS_AS(run(patient, "<?php function f() { array_map('f', [1]); } f();"), cli::Error);
+  CHECK(run(patient, "<?php $CFG = 1;").end == Run::End::finished);
+}
+
+TEST_CASE("a script that asks for an extension gets the host's") {
+  php::Runtime runtime(patience);
+  const Run asked = run(runtime, "<?php $CFG = [extension_loaded('tokenizer')];");
+  CHECK(asked.value.array()->entries[0].second.truthy());
+  php::Runtime other(patience);
+  const Run used = run(other, "<?php $CFG = ctype_digit('1');");
+  CHECK(used.value.truthy());
+}
+
+TEST_CASE("values keep their types and order") {
+  php::Runtime runtime(patience);
+  const Run seen = run(runtime, "<?php $CFG = ['b' => 1, 0 => 1.5, 'a' => \"\\0x\", 'n' => null, 7 => [true],"
+                                " 'o' => (object)['p' => false]];");
+  CHECK(runtime.var_export(seen.value) ==
+        "array (\n  'b' => 1,\n  0 => 1.5,\n  'a' => '' . \"\\0\" . 'x',\n  'n' => NULL,\n  7 => \n"
+        "  array (\n    0 => true,\n  ),\n  'o' => \n  array (\n    'p' => false,\n  ),\n)");
+  CHECK(seen.value.array()->find("o")->array()->class_name == "stdClass");
+  CHECK(php::decode(php::encode(seen.value)) == seen.value);
+}
+
+TEST_CASE("tokens cover every byte") {
+  php::Runtime runtime(patience);
+  const std::string source = "\xef\xbb\xbf<?php // require\r\n$a = 'require';\r\nrequire_once 'x';\n?>\ntail";
+  const auto tokens = runtime.tokens(source);
+  std::size_t end = 0;
+  std::vector<int> includes;
+  for (const php::Token& token : tokens) {
+    CHECK(token.offset == end);
+    end += token.length;
+    if (token.kind == php::TokenKind::include) {
+      includes.push_back(token.line);
+    }
+  }
+  CHECK(end == source.size());
+  CHECK(includes == std::vector<int>{3});
+}
