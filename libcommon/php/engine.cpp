@@ -46,7 +46,7 @@ struct Job {
   std::string directory;
   std::string stop_at;
   std::string stop_marker;
-  std::string variable;
+  std::vector<std::string> variables;
   Run run;
   bool wants_extensions = false;
 };
@@ -134,9 +134,12 @@ void to_zval(const Value& value, zval* target) {
 }
 
 void capture() {
-  zval* found = zend_hash_str_find_ind(&EG(symbol_table), job->variable.data(),
-                                       job->variable.size());
-  job->run.value = found == nullptr ? Value() : from_zval(found, 0);
+  for (const std::string& name : job->variables) {
+    zval* found = zend_hash_str_find_ind(&EG(symbol_table), name.data(), name.size());
+    if (found != nullptr && Z_TYPE_P(found) != IS_UNDEF) {
+      job->run.variables.set(name, from_zval(found, 0));
+    }
+  }
 }
 
 bool exists(const std::string& path) {
@@ -161,8 +164,9 @@ bool stops_at(const char* name, std::size_t length) {
   return !exists(path) || root == job->directory || exists(root + "/" + job->stop_marker);
 }
 
-void stop() {
+void stop(const char* required) {
   job->run.end = Run::End::stopped;
+  job->run.message = required;
   job->run.file = zend_get_executed_filename();
   job->run.line = static_cast<int>(zend_get_executed_lineno());
   capture();
@@ -172,7 +176,7 @@ void stop() {
 // require_once and include_once ask for the path first, require and include compile at once.
 zend_string* resolve_path(zend_string* name) {
   if (stops_at(ZSTR_VAL(name), ZSTR_LEN(name))) {
-    stop();
+    stop(ZSTR_VAL(name));
     return nullptr;
   }
   return next_resolve_path(name);
@@ -180,7 +184,7 @@ zend_string* resolve_path(zend_string* name) {
 
 zend_op_array* compile_unless_stopped(zend_file_handle* file, int type) {
   if (file->filename != nullptr && stops_at(ZSTR_VAL(file->filename), ZSTR_LEN(file->filename))) {
-    stop();
+    stop(ZSTR_VAL(file->filename));
     return nullptr;
   }
   return ::compile_file(file, type);
@@ -275,7 +279,9 @@ Value run_script(const Array& request) {
   current.directory = current.path.substr(0, current.path.rfind('/'));
   current.stop_at = text("stop_at");
   current.stop_marker = text("stop_marker");
-  current.variable = text("variable");
+  for (const auto& [key, name] : request.find("variables")->array()->entries) {
+    current.variables.push_back(*name.string());
+  }
   [[maybe_unused]] const int changed = ::chdir(current.directory.c_str());
   for (const auto& [key, name] : request.find("constants")->array()->entries) {
     zend_register_bool_constant(name.string()->data(), name.string()->size(), true, 0, 0);
@@ -293,7 +299,7 @@ Value run_script(const Array& request) {
   job = nullptr;
   Array answer;
   answer.set("end", static_cast<int>(current.run.end));
-  answer.set("value", std::move(current.run.value));
+  answer.set("variables", std::move(current.run.variables));
   answer.set("message", std::move(current.run.message));
   answer.set("file", std::move(current.run.file));
   answer.set("line", current.run.line);

@@ -15,6 +15,18 @@ namespace php {
 using cli::Error;
 using cli::ExitCode;
 
+namespace {
+
+Array list(const std::vector<std::string>& texts) {
+  Array array;
+  for (const std::string& text : texts) {
+    array.push(text);
+  }
+  return array;
+}
+
+} // namespace
+
 /// The child process; killed and reaped with this object.
 class Runtime::Process {
 public:
@@ -111,12 +123,8 @@ Run Runtime::run(const Script& script) {
   request.set("content", script.content);
   request.set("stop_at", script.stop_at);
   request.set("stop_marker", script.stop_marker);
-  request.set("variable", script.variable);
-  Array constants;
-  for (const std::string& name : script.constants) {
-    constants.push(name);
-  }
-  request.set("constants", std::move(constants));
+  request.set("variables", list(script.variables));
+  request.set("constants", list(script.constants));
   const std::string about = cli::shown(script.path);
   Value answer = ask(process_ ? process_->ini() : Ini::none, request, about);
   if (answer.array()->find("wants_extensions")->truthy() && process_->ini() == Ini::none) {
@@ -125,7 +133,7 @@ Run Runtime::run(const Script& script) {
   const Array& found = *answer.array();
   Run run;
   run.end = static_cast<Run::End>(*found.find("end")->integer());
-  run.value = *found.find("value");
+  run.variables = *found.find("variables")->array();
   run.message = *found.find("message")->string();
   run.file = *found.find("file")->string();
   run.line = static_cast<int>(*found.find("line")->integer());

@@ -19,19 +19,19 @@ struct Script {
   std::string stop_at;
   std::string stop_marker;
   std::vector<std::string> constants; ///< defined as true beforehand
-  std::string variable;               ///< the global to bring back
+  std::vector<std::string> variables; ///< the globals to bring back
 };
 
 /// How a script ended, and what it left.
 struct Run {
   enum class End {
-    stopped,  ///< at `stop_at`; `file` and `line` are where it was required
+    stopped,  ///< at `stop_at`; `message` is the path that `file` required in its `line`
     finished, ///< at its last line
     exited,   ///< by exit or die
     failed,   ///< by an error; `message` names it, `file` and `line` where it happened
   };
   End end = End::finished;
-  Value value; ///< null when the variable was never set
+  Array variables; ///< by name; those that were never set are absent
   std::string message;
   std::string file;
   int line = 0;

@@ -15,11 +15,17 @@ Run run(php::Runtime& runtime, const std::string& content) {
                       .stop_at = "lib/setup.php",
                       .stop_marker = "version.php",
                       .constants = {},
-                      .variable = "CFG"});
+                      .variables = {"CFG"}});
+}
+
+const php::Value& cfg(const Run& run) {
+  const php::Value* const value = run.variables.find("CFG");
+  REQUIRE(value != nullptr);
+  return *value;
 }
 
 std::string text(const Run& run, const char* name) {
-  const php::Value* value = run.value.array() ? run.value.array()->find(name) : nullptr;
+  const php::Value* value = cfg(run).array() ? cfg(run).array()->find(name) : nullptr;
   return value ? value->scalar_text().value_or("(no scalar)") : "(absent)";
 }
 
@@ -65,7 +71,7 @@ TEST_CASE("one script leaves nothing behind for the next") {
   run(runtime, "<?php define('LEFT', 1); $CFG = 'old'; putenv('LEFT=1'); chdir('/');"
                "register_shutdown_function(function () { while (true); });");
   const Run next = run(runtime, "<?php $CFG = [defined('LEFT'), getenv('LEFT'), isset($CFG)];");
-  const auto& entries = next.value.array()->entries;
+  const auto& entries = cfg(next).array()->entries;
   CHECK_FALSE(entries[0].second.truthy());
   CHECK_FALSE(entries[1].second.truthy());
   CHECK_FALSE(entries[2].second.truthy());
@@ -83,21 +89,21 @@ TEST_CASE("a script that loops ends with the timeout, one that crashes PHP is na
 TEST_CASE("a script that asks for an extension gets the host's") {
   php::Runtime runtime(patience);
   const Run asked = run(runtime, "<?php $CFG = [extension_loaded('tokenizer')];");
-  CHECK(asked.value.array()->entries[0].second.truthy());
+  CHECK(cfg(asked).array()->entries[0].second.truthy());
   php::Runtime other(patience);
   const Run used = run(other, "<?php $CFG = ctype_digit('1');");
-  CHECK(used.value.truthy());
+  CHECK(cfg(used).truthy());
 }
 
 TEST_CASE("values keep their types and order") {
   php::Runtime runtime(patience);
   const Run seen = run(runtime, "<?php $CFG = ['b' => 1, 0 => 1.5, 'a' => \"\\0x\", 'n' => null, 7 => [true],"
                                 " 'o' => (object)['p' => false]];");
-  CHECK(runtime.var_export(seen.value) ==
+  CHECK(runtime.var_export(cfg(seen)) ==
         "array (\n  'b' => 1,\n  0 => 1.5,\n  'a' => '' . \"\\0\" . 'x',\n  'n' => NULL,\n  7 => \n"
         "  array (\n    0 => true,\n  ),\n  'o' => \n  array (\n    'p' => false,\n  ),\n)");
-  CHECK(seen.value.array()->find("o")->array()->class_name == "stdClass");
-  CHECK(php::decode(php::encode(seen.value)) == seen.value);
+  CHECK(cfg(seen).array()->find("o")->array()->class_name == "stdClass");
+  CHECK(php::decode(php::encode(cfg(seen))) == cfg(seen));
 }
 
 TEST_CASE("tokens cover every byte") {
