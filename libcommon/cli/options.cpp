@@ -113,6 +113,18 @@ void Options::choice(const std::string& names, std::string& target, const String
   });
 }
 
+void Options::parsed(const std::string& names, const std::string& metavar, const std::string& help,
+                     std::function<void(const std::string&)> read, From from) {
+  add(names, metavar, help, false, from, [names, read = std::move(read)](const Strings& values) {
+    try {
+      read(values.front());
+    } catch (const Error& error) {
+      throw Error(error.code(), fmt::format("--{}: {}", split(names, ',')[0], error.message()),
+                  error.hint());
+    }
+  });
+}
+
 void Options::number(const std::string& names, std::optional<std::uint64_t>& target,
                      std::uint64_t least, std::uint64_t most, const std::string& help, From from) {
   add(names, "N", help, false, from, [&target, names, least, most](const Strings& values) {

@@ -33,6 +33,9 @@ public:
   void choice(const std::string& names, std::string& target,
               const std::vector<std::string>& choices, const std::string& help,
               From from = From::command_line);
+  /// A value that `read` takes in; it throws Error{usage} when the value does not fit.
+  void parsed(const std::string& names, const std::string& metavar, const std::string& help,
+              std::function<void(const std::string&)> read, From from = From::command_line);
   /// A whole number from `least` to `most`.
   void number(const std::string& names, std::optional<std::uint64_t>& target, std::uint64_t least,
               std::uint64_t most, const std::string& help, From from = From::command_line);

@@ -1,0 +1,43 @@
+#pragma once
+
+#include "net/endpoint.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace net {
+
+/// What a memcached says about itself (its `stats` command); counts are since it was started.
+struct MemcachedStatus {
+  std::string version;
+  /// From the beginning of the connection to the end of the answer: what a first request costs.
+  std::chrono::microseconds round_trip{0};
+  std::uint64_t bytes = 0;       ///< in use by items
+  std::uint64_t limit_bytes = 0; ///< what items may use
+  std::uint64_t items = 0;
+  std::uint64_t get_hits = 0;
+  std::uint64_t get_misses = 0;
+  std::uint64_t evictions = 0; ///< items that had to go before their time
+
+  /// The share of reads that found something, 0 to 1; nothing before the first read.
+  [[nodiscard]] std::optional<double> hit_rate() const;
+};
+
+/// One node that was asked: either its status or why there is none.
+struct Probe {
+  Endpoint endpoint;
+  std::optional<MemcachedStatus> status;
+  std::string failure; ///< names the reason only, not the endpoint; empty with a status
+};
+
+/// Asks all of them at once through libmemcached, the library below PHP's memcached extension: the
+/// time it takes is that of the slowest, not the sum, and at most `timeout`, name resolution
+/// included (from the 301st node on: at most `timeout` for each 300). Answers in the order of
+/// `endpoints`. Throws Error{try_again} when the system has no threads left.
+std::vector<Probe> probe_memcached(const std::vector<Endpoint>& endpoints,
+                                   std::chrono::milliseconds timeout);
+
+} // namespace net
