@@ -5,7 +5,9 @@ namespace database {
 namespace {
 
 /// PHP's empty() for a value printed as text.
-bool is_empty(const std::string& text) { return text.empty() || text == "0"; }
+bool is_empty(const std::string& text) {
+  return text.empty() || text == "0";
+}
 
 } // namespace
 
