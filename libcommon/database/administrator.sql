@@ -1,0 +1,3 @@
+SELECT username, lastip, password = 'adminsetuppending' AS pending
+FROM {user}
+WHERE id = $1

@@ -1,0 +1,3 @@
+SELECT name, value
+FROM {config}
+WHERE name IN ('siteadmins', 'rolesactive', 'getremoteaddrconf', 'version')
