@@ -1,0 +1,80 @@
+#include "moodle/cache_lock.hpp"
+
+#include "cli/error.hpp"
+
+#include <cerrno>
+#include <sys/stat.h>
+#include <thread>
+#include <unistd.h>
+
+namespace moodle {
+
+using cli::Error;
+using cli::ExitCode;
+using cli::shown;
+
+namespace {
+
+/// Makes the folder as Moodle would, for the web server to use: same owner as the folder above.
+void make_folder(const std::string& path, const std::string& above, unsigned mode) {
+  if (::mkdir(path.c_str(), 0700) != 0) {
+    if (errno == EEXIST) {
+      return;
+    }
+    const int error = errno;
+    const ExitCode code = cli::code_for_errno(error);
+    throw Error(code == ExitCode::io ? ExitCode::cannot_create : code,
+                cli::system_error(error, "cannot create " + shown(path)).message());
+  }
+  struct stat owner {};
+  if (::stat(above.c_str(), &owner) != 0 ||
+      ::chown(path.c_str(), owner.st_uid, owner.st_gid) != 0 || ::chmod(path.c_str(), mode) != 0) {
+    const int error = errno;
+    ::rmdir(path.c_str());
+    throw cli::system_error(error, "cannot give " + shown(path) + " to the web server");
+  }
+}
+
+/// A temporary file of Moodle's that is younger than this belongs to a write that is under way.
+constexpr std::chrono::seconds fresh{5};
+
+void await_moodles_rename(const std::string& temporary) {
+  const auto end = std::chrono::steady_clock::now() + fresh;
+  struct stat status {};
+  while (::stat(temporary.c_str(), &status) == 0 &&
+         ::time(nullptr) - status.st_mtim.tv_sec < fresh.count() &&
+         std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+}
+
+} // namespace
+
+void CacheLockOptions::declare(cli::Options& options) {
+  options.group("Lock");
+  options.seconds("lock-timeout", timeout,
+                  "how long to wait for Moodle's lock on its cache configuration (default 10)");
+  options.flag("break-lock", break_lock,
+               "remove a lock whose holder is gone, or that Moodle still holds after the timeout");
+}
+
+std::unique_ptr<io::Lock> lock_cache_config(const Site& site, const std::string& command,
+                                            const CacheLockOptions& options) {
+  const std::string cachedir = site.cachedir();
+  const std::string folder = cachedir + "/filelocks";
+  if (::access(folder.c_str(), F_OK) != 0) {
+    const std::string above = cachedir.substr(0, cachedir.rfind('/'));
+    make_folder(cachedir, above.empty() ? "/" : above, site.directory_permissions());
+    make_folder(folder, cachedir, site.directory_permissions());
+  }
+  io::ExclusiveFile::Request request;
+  request.path = folder + "/configwrite.lock";
+  request.command = command;
+  request.timeout = options.timeout;
+  request.break_lock = options.break_lock;
+  auto lock = std::make_unique<io::ExclusiveFile>(request);
+  await_moodles_rename(site.cache_config_path() + ".tmp");
+  return lock;
+}
+
+} // namespace moodle

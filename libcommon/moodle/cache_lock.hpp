@@ -1,0 +1,25 @@
+#pragma once
+
+#include "io/lock.hpp"
+#include "moodle/site.hpp"
+
+#include <memory>
+
+namespace moodle {
+
+/// How a command takes Moodle's lock on the cache configuration.
+struct CacheLockOptions {
+  std::chrono::milliseconds timeout{10'000};
+  bool break_lock = false;
+
+  void declare(cli::Options& options);
+};
+
+/// Takes the lock that Moodle's own writer takes: the file cachedir/filelocks/configwrite.lock
+/// (Moodle 3.3 to 4.5 cache/locks/file/lib.php). Moodle gives it up before it renames its new file
+/// into place, so this also waits, briefly, for a write of Moodle's that is under way. Throws
+/// cli::Error{try_again} that names the holder when it cannot be had in time.
+std::unique_ptr<io::Lock> lock_cache_config(const Site& site, const std::string& command,
+                                            const CacheLockOptions& options);
+
+} // namespace moodle

@@ -1,0 +1,166 @@
+#include "moodle/session_config.hpp"
+
+#include "cli/error.hpp"
+#include "cli/text.hpp"
+
+#include <algorithm>
+
+namespace moodle {
+
+using cli::Error;
+using cli::ExitCode;
+using cli::shown;
+using php::Array;
+using php::Value;
+
+namespace {
+
+constexpr const char* class_key = "session_handler_class";
+constexpr std::string_view core_classes = "\\core\\session\\";
+
+std::string text_at(const Array& cfg, std::string_view key) {
+  const Value* const value = cfg.find(key);
+  return value == nullptr ? "" : value->scalar_text().value_or("");
+}
+
+/// What a key of the handler begins with: "session_memcached_".
+std::string key_prefix(const std::string& handler_class) {
+  return "session_" + session_handler_name(handler_class) + "_";
+}
+
+bool names_key(const SessionSettings& settings, const std::string& key) {
+  return std::any_of(settings.values.begin(), settings.values.end(),
+                     [&](const auto& value) { return value.first == key; });
+}
+
+/// Keys of the handler that the configuration sets and the settings do not name.
+std::vector<std::string> stale_keys(const Array& cfg, const SessionSettings& settings) {
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : cfg.entries) {
+    const auto* const name = std::get_if<std::string>(&key);
+    if (name != nullptr && name->starts_with(key_prefix(settings.handler_class)) &&
+        !names_key(settings, *name)) {
+      keys.push_back(*name);
+    }
+  }
+  return keys;
+}
+
+bool has_exactly(const Array& cfg, const SessionSettings& settings) {
+  const Value* const handler = cfg.find(class_key);
+  return handler != nullptr && *handler == Value(settings.handler_class) &&
+         stale_keys(cfg, settings).empty() &&
+         std::all_of(settings.values.begin(), settings.values.end(), [&](const auto& wanted) {
+           const Value* const value = cfg.find(wanted.first);
+           return value != nullptr && *value == wanted.second;
+         });
+}
+
+/// $CFG without the keys that the settings are about, for comparing the rest.
+Array without_session_keys(Array cfg, const SessionSettings& settings) {
+  const std::string prefix = key_prefix(settings.handler_class);
+  std::erase_if(cfg.entries, [&](const auto& entry) {
+    const auto* const name = std::get_if<std::string>(&entry.first);
+    return name != nullptr && (*name == class_key || name->starts_with(prefix));
+  });
+  return cfg;
+}
+
+std::vector<std::string> php_lines(const Array& cfg, const SessionSettings& settings) {
+  std::vector<std::string> lines;
+  lines.push_back(fmt::format("$CFG->{} = {};", class_key, php_literal(settings.handler_class)));
+  for (const std::string& key : stale_keys(cfg, settings)) {
+    lines.push_back(fmt::format("unset($CFG->{});", key));
+  }
+  for (const auto& [key, value] : settings.values) {
+    const auto number = value.integer();
+    lines.push_back(fmt::format("$CFG->{} = {};", key,
+                                number ? std::to_string(*number) : php_literal(*value.string())));
+  }
+  return lines;
+}
+
+} // namespace
+
+std::string session_handler_class(const Array& cfg) {
+  std::string handler = text_at(cfg, class_key);
+  if (handler.empty() || handler == "0") {
+    const Value* const in_database = cfg.find("dbsessions");
+    const bool database = in_database != nullptr && in_database->truthy();
+    return std::string(core_classes) + (database ? "database" : "file");
+  }
+  return handler.starts_with('\\') ? handler : "\\" + handler;
+}
+
+std::string session_handler_name(const std::string& handler_class) {
+  return handler_class.starts_with(core_classes) ? handler_class.substr(core_classes.size())
+                                                 : handler_class;
+}
+
+std::vector<net::Endpoint> session_servers(const Array& cfg) {
+  const std::string handler = session_handler_name(session_handler_class(cfg));
+  std::vector<std::string> texts;
+  std::uint16_t port = 11211;
+  if (handler == "memcached") {
+    texts = cli::split(text_at(cfg, "session_memcached_save_path"), ',');
+  } else if (handler == "redis") {
+    port = static_cast<std::uint16_t>(
+        cli::parse_unsigned(text_at(cfg, "session_redis_port")).value_or(6379));
+    texts = cli::split(text_at(cfg, "session_redis_host"), ',');
+  }
+  std::vector<net::Endpoint> servers;
+  for (const std::string& text : texts) {
+    try {
+      servers.push_back(net::parse_endpoint(cli::trim(text), port));
+    } catch (const Error&) {
+      continue; // a socket, or a form that only PHP's extension knows
+    }
+  }
+  return servers;
+}
+
+std::string SessionConfig::with(const std::string& content,
+                                const SessionSettings& settings) const {
+  const std::string base = block_.strip(php_, path_, content);
+  const Evaluation evaluation = evaluate_config(php_, path_, base);
+  if (base == content && has_exactly(evaluation.cfg, settings)) {
+    return content;
+  }
+  return block_.insert(php_, path_, base, evaluation, php_lines(evaluation.cfg, settings));
+}
+
+std::string SessionConfig::without(const std::string& content) const {
+  return block_.strip(php_, path_, content);
+}
+
+bool SessionConfig::is_managed(const std::string& content) const {
+  return block_.is_in(php_, path_, content);
+}
+
+void SessionConfig::verify(const std::string& after, const std::string& before,
+                           const SessionSettings& settings) const {
+  const auto fail = [&](std::string_view why) {
+    return Error(ExitCode::config,
+                 fmt::format("{}: the lines cannot be placed so that they count: {}", shown(path_),
+                             why),
+                 "put the statement that requires lib/setup.php on lines of its own");
+  };
+  std::optional<Evaluation> evaluation;
+  try {
+    evaluation = evaluate_config(php_, path_, after);
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::config) {
+      throw;
+    }
+    throw fail(error.message());
+  }
+  if (!has_exactly(evaluation->cfg, settings)) {
+    throw fail("Moodle would not see the session settings");
+  }
+  if (!(without_session_keys(evaluation->cfg, settings) ==
+        without_session_keys(evaluate_config(php_, path_, before).cfg, settings))) {
+    throw fail("other settings would change");
+  }
+}
+
+} // namespace moodle

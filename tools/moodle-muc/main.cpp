@@ -1,0 +1,270 @@
+#include "memcached_store.hpp"
+
+#include "cli/command.hpp"
+#include "cli/text.hpp"
+#include "io/edit.hpp"
+#include "moodle/cache_config.hpp"
+#include "moodle/cache_lock.hpp"
+#include "moodle/cache_servers.hpp"
+#include "moodle/session_config.hpp"
+#include "moodle/site.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <memory>
+#include <unistd.h>
+
+namespace {
+
+using cli::Error;
+using cli::ExitCode;
+using cli::shown;
+using moodle::CacheConfig;
+using moodle::CacheMode;
+
+constexpr const char* tool_name = "moodle-muc";
+constexpr std::size_t max_bytes = 64U << 20U;
+
+/// What all three verbs start from.
+struct Muc {
+  explicit Muc(const moodle::SiteOptions& options) : php(options.php_timeout) {
+    php.start();
+    site = moodle::load_site(options, php);
+    path = site.cache_config_path();
+    if (::access(path.c_str(), F_OK) != 0 && errno == ENOENT) {
+      throw Error(ExitCode::no_input,
+                  fmt::format("there is no cache configuration at {} yet", shown(path)),
+                  "Moodle makes it when the first page of the site is opened");
+    }
+  }
+
+  php::Runtime php;
+  moodle::Site site;
+  std::string path;
+};
+
+struct StoreName {
+  std::string name = "elasticache";
+  std::optional<std::string> given;
+
+  void declare(cli::Options& options) {
+    options.group("Store");
+    options.text("store", given, "NAME", "the store's name in Moodle (default elasticache)");
+  }
+
+  /// As Moodle's page for a store has it (Moodle 4.5 cache/classes/form/…, storenameinvalid).
+  void validate() {
+    name = given.value_or(name);
+    constexpr std::string_view others = "-_ ";
+    const bool fits = std::all_of(name.begin(), name.end(), [&](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+             others.find(c) != std::string_view::npos;
+    });
+    constexpr std::size_t longest = 100;
+    if (name.empty() || !fits || name.size() > longest || cli::trim(name) != name) {
+      throw Error(ExitCode::usage,
+                  fmt::format("'{}' is not a value for --store: it takes letters, digits, '-', '_' "
+                              "and blanks between them, at most {}",
+                              shown(name), longest));
+    }
+  }
+};
+
+/// Plans, shows and writes; `change` turns the configuration that is there into the wanted one.
+ExitCode edit(Muc& muc, const cli::EditMode& mode, const moodle::CacheLockOptions& lock,
+              const std::function<void(CacheConfig&)>& change, cli::Context& context) {
+  std::optional<CacheConfig> wanted;
+  io::Edit edit;
+  edit.path = muc.path;
+  edit.max_bytes = max_bytes;
+  edit.plan = [&](const std::string& before) {
+    const CacheConfig there = CacheConfig::parse(muc.php, muc.path, before);
+    wanted = there;
+    change(*wanted);
+    // A file that says the same in other bytes needs no change.
+    return *wanted == there ? before : wanted->text(muc.php);
+  };
+  edit.verify = [&](const std::string& after) {
+    if (!(CacheConfig::parse(muc.php, muc.path, after) == *wanted)) {
+      throw Error(ExitCode::bug, fmt::format("the new {} would not mean what was planned",
+                                             shown(muc.path)));
+    }
+  };
+  edit.lock = [&](const std::string&) {
+    return moodle::lock_cache_config(muc.site, tool_name, lock);
+  };
+  const io::Outcome outcome = io::apply(edit, mode, context);
+  context.result("muc-result", io::text(outcome));
+  return io::exit_code(outcome, mode);
+}
+
+/// "application=elasticache,default_application"
+struct Mapping {
+  CacheMode mode;
+  std::vector<std::string> stores;
+
+  static Mapping parse(const std::string& text) {
+    const std::size_t equals = text.find('=');
+    const auto mode = moodle::parse_cache_mode(text.substr(0, equals));
+    const auto stores = equals == std::string::npos ? std::vector<std::string>{}
+                                                    : cli::split(text.substr(equals + 1), ',');
+    if (!mode || stores.empty() ||
+        std::find(stores.begin(), stores.end(), "") != stores.end()) {
+      throw Error(ExitCode::usage,
+                  fmt::format("'{}' is not a value for --map: it takes MODE=STORE[,STORE]..., the "
+                              "mode being application, session or request",
+                              shown(text)));
+    }
+    return {*mode, stores};
+  }
+};
+
+class Set : public cli::Command {
+public:
+  void declare(cli::Options& options) override {
+    site_.declare(options);
+    servers_.declare(options);
+    store_.declare(options);
+    options.list("map", map_, "MODE=STORE[,STORE]...",
+                 "the stores of a mode, first choice first (default application=STORE, unless the "
+                 "store is the first choice already)");
+    memcached_.declare(options);
+    lock_.declare(options);
+    mode_.declare(options);
+  }
+
+  void validate(const cli::Options&) override {
+    site_.validate();
+    servers_.validate();
+    store_.validate();
+    memcached_.validate();
+    mode_.validate();
+    for (const std::string& text : map_) {
+      mappings_.push_back(Mapping::parse(text));
+    }
+  }
+
+  ExitCode run(cli::Context& context) override {
+    Muc muc(site_);
+    require_memcached_store(muc.site);
+    const moodle::CacheServers servers =
+        moodle::choose_servers(servers_, muc.php, context.log());
+    context.log().detail("chosen: " + servers.reason);
+    refuse_session_servers(muc.site, servers);
+    return edit(
+        muc, mode_, lock_, [&](CacheConfig& config) { change(config, servers); }, context);
+  }
+
+private:
+  void change(CacheConfig& config, const moodle::CacheServers& servers) const {
+    config.set_store(store_.name, memcached_plugin,
+                     memcached_configuration(memcached_, servers, config.store(store_.name)));
+    for (const Mapping& mapping : mappings_) {
+      config.set_chain(mapping.mode, mapping.stores);
+    }
+    const auto chain = config.chain(CacheMode::application);
+    if (mappings_.empty() && (chain.empty() || chain.front() != store_.name)) {
+      config.set_chain(CacheMode::application, {store_.name});
+    }
+  }
+
+  /// Purging a memcached store flushes the whole server, and with it every session there.
+  void refuse_session_servers(const moodle::Site& site,
+                              const moodle::CacheServers& servers) const {
+    std::vector<net::Endpoint> ours = servers.servers;
+    if (servers_.endpoint) {
+      ours.push_back(net::parse_endpoint(*servers_.endpoint, 11211));
+    }
+    for (const net::Endpoint& session : moodle::session_servers(site.evaluation.cfg)) {
+      if (std::find(ours.begin(), ours.end(), session) != ours.end()) {
+        throw Error(ExitCode::config,
+                    fmt::format("{} holds the site's sessions; purging caches would end them all",
+                                session.text()),
+                    "sessions and application caches need a cluster each");
+      }
+    }
+  }
+
+  moodle::SiteOptions site_;
+  moodle::CacheServerOptions servers_{moodle::CacheUse::application};
+  StoreName store_;
+  std::vector<std::string> map_;
+  std::vector<Mapping> mappings_;
+  MemcachedStoreOptions memcached_;
+  moodle::CacheLockOptions lock_;
+  cli::EditMode mode_;
+};
+
+class Remove : public cli::Command {
+public:
+  void declare(cli::Options& options) override {
+    site_.declare(options);
+    store_.declare(options);
+    lock_.declare(options);
+    mode_.declare(options);
+  }
+
+  void validate(const cli::Options&) override {
+    site_.validate();
+    store_.validate();
+    mode_.validate();
+  }
+
+  ExitCode run(cli::Context& context) override {
+    Muc muc(site_);
+    return edit(
+        muc, mode_, lock_, [&](CacheConfig& config) { config.remove_store(store_.name); }, context);
+  }
+
+private:
+  moodle::SiteOptions site_;
+  StoreName store_;
+  moodle::CacheLockOptions lock_;
+  cli::EditMode mode_;
+};
+
+class Show : public cli::Command {
+public:
+  void declare(cli::Options& options) override { site_.declare(options); }
+  void validate(const cli::Options&) override { site_.validate(); }
+
+  ExitCode run(cli::Context& context) override {
+    Muc muc(site_);
+    const CacheConfig config =
+        CacheConfig::parse(muc.php, muc.path, io::read_snapshot(muc.path, max_bytes).content);
+    std::vector<std::string> stores;
+    for (const std::string& name : config.store_names()) {
+      stores.push_back(describe(name, *config.store(name)));
+    }
+    context.result("muc-store", stores);
+    for (const CacheMode mode : moodle::cache_modes) {
+      context.result(fmt::format("muc-{}", moodle::text(mode)), config.chain(mode));
+    }
+    return ExitCode::ok;
+  }
+
+private:
+  /// "elasticache memcached 10.0.0.1:11211 10.0.0.2:11211"; blanks in a name are shown as they are.
+  static std::string describe(const std::string& name, const php::Array& store) {
+    const php::Value* const plugin = store.find("plugin");
+    std::string text = fmt::format(
+        "{} {}", shown(name), plugin == nullptr ? "" : shown(plugin->scalar_text().value_or("")));
+    for (const net::Endpoint& server : moodle::store_servers(store)) {
+      text += " " + server.text();
+    }
+    return text;
+  }
+
+  moodle::SiteOptions site_;
+};
+
+} // namespace
+
+int main(int argc, char** argv) {
+  return cli::run({.name = tool_name,
+                   .summary = "Configure the cache stores of a Moodle site",
+                   .verbs = {cli::verb<Show>("show", "Show the cache stores and their mappings"),
+                             cli::verb<Set>("set", "Configure a cache store and map caches to it"),
+                             cli::verb<Remove>("remove", "Remove a cache store and its mappings")}},
+                  argc, argv);
+}
