@@ -15,6 +15,9 @@ namespace {
 constexpr std::size_t max_host_bytes = 253; // RFC 1035, without the final dot
 
 bool is_ipv6(std::string_view host) {
+  if (host.find('\0') != std::string_view::npos) {
+    return false; // inet_pton() would stop reading there
+  }
   std::array<unsigned char, sizeof(in6_addr)> address{};
   return ::inet_pton(AF_INET6, std::string(host).c_str(), address.data()) == 1;
 }

@@ -26,6 +26,7 @@ struct Role {
 std::vector<net::Cluster> discover_all(const std::vector<Endpoint>& endpoints,
                                        std::chrono::milliseconds timeout, const cli::Log& log) {
   std::vector<std::future<net::Cluster>> running;
+  running.reserve(endpoints.size());
   for (const Endpoint& endpoint : endpoints) {
     running.push_back(
         net::start_detached([endpoint, timeout] { return net::discover(endpoint, timeout); }));
@@ -74,6 +75,7 @@ std::vector<std::string> describe(const std::vector<net::Probe>& probes) {
     width = std::max(width, probe.endpoint.text().size());
   }
   std::vector<std::string> lines;
+  lines.reserve(probes.size());
   for (const net::Probe& probe : probes) {
     lines.push_back(fmt::format("{:<{}} {}", probe.endpoint.text(), width,
                                 probe.status ? describe(*probe.status) : "unavailable"));
@@ -154,6 +156,7 @@ private:
   ExitCode write_facts(cli::Context& context) {
     const auto roles = discoverable(context);
     std::vector<Endpoint> endpoints;
+    endpoints.reserve(roles.size());
     for (const Role& role : roles) {
       endpoints.push_back(*role.endpoint);
     }

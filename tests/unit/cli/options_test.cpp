@@ -103,3 +103,24 @@ TEST_CASE("a fact that is there twice cannot fill an option that takes one value
                        "the fact 'app-endpoint' is there 2 times; only one can be used",
                        cli::Error);
 }
+
+TEST_CASE("a parsed value is refused by name, as usage or as data") {
+  const auto refuse = [](const std::string&) {
+    throw cli::Error(cli::ExitCode::usage, "why not", "do this");
+  };
+  cli::Options line;
+  line.parsed("port", "N", "help", refuse, cli::From::facts);
+  CHECK_THROWS_WITH_AS(line.parse({"--port", "x"}), "--port: why not", cli::Error);
+  cli::Options stream;
+  stream.parsed("port", "N", "help", refuse, cli::From::facts);
+  const cli::Facts facts = cli::Facts::parse("#facts 1\nport=x\n#end\n", "in",
+                                             cli::Facts::Ending::required);
+  try {
+    stream.apply(facts);
+    FAIL("nothing was refused");
+  } catch (const cli::Error& error) {
+    CHECK(error.code() == cli::ExitCode::data);
+    CHECK(error.message() == "in the facts: --port: why not");
+    CHECK(error.hint() == "do this");
+  }
+}

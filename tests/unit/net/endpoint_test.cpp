@@ -65,6 +65,7 @@ TEST_CASE("a host holds nothing that means something to a shell, PHP or a termin
   }
   CHECK(failure("a\nb:1").starts_with("'a\\x0ab:1' is not"));
   CHECK(failure(std::string("h\0x:1", 5)).starts_with("'h\\x00x:1' is not"));
+  CHECK(failure(std::string("[::1\0x]:1", 9)).ends_with("is not an IPv6 address"));
   CHECK(failure(std::string(254, 'a') + ":1")
             .ends_with("the host has 254 bytes; at most 253 are "
                        "allowed"));
