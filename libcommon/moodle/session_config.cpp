@@ -119,35 +119,41 @@ std::vector<net::Endpoint> session_servers(const Array& cfg) {
   return servers;
 }
 
+Evaluation SessionConfig::evaluate(const std::string& content) const {
+  return content == site_.config_content
+             ? site_.evaluation
+             : evaluate_config(*site_.php, site_.config_path, content);
+}
+
 std::string SessionConfig::with(const std::string& content,
                                 const SessionSettings& settings) const {
-  const std::string base = block_.strip(php_, path_, content);
-  const Evaluation evaluation = evaluate_config(php_, path_, base);
+  const std::string base = block_.strip(*site_.php, site_.config_path, content);
+  const Evaluation evaluation = evaluate(base);
   if (base == content && has_exactly(evaluation.cfg, settings)) {
     return content;
   }
-  return block_.insert(php_, path_, base, evaluation, php_lines(evaluation.cfg, settings));
+  return block_.insert(*site_.php, site_.config_path, base, evaluation, php_lines(evaluation.cfg, settings));
 }
 
 std::string SessionConfig::without(const std::string& content) const {
-  return block_.strip(php_, path_, content);
+  return block_.strip(*site_.php, site_.config_path, content);
 }
 
 bool SessionConfig::is_managed(const std::string& content) const {
-  return block_.is_in(php_, path_, content);
+  return block_.is_in(*site_.php, site_.config_path, content);
 }
 
 void SessionConfig::verify(const std::string& after, const std::string& before,
                            const SessionSettings& settings) const {
   const auto fail = [&](std::string_view why) {
     return Error(ExitCode::config,
-                 fmt::format("{}: the lines cannot be placed so that they count: {}", shown(path_),
+                 fmt::format("{}: the lines cannot be placed so that they count: {}", shown(site_.config_path),
                              why),
                  "put the statement that requires lib/setup.php on lines of its own");
   };
   std::optional<Evaluation> evaluation;
   try {
-    evaluation = evaluate_config(php_, path_, after);
+    evaluation = evaluate(after);
   } catch (const Error& error) {
     if (error.code() != ExitCode::config) {
       throw;
@@ -158,7 +164,7 @@ void SessionConfig::verify(const std::string& after, const std::string& before,
     throw fail("Moodle would not see the session settings");
   }
   if (!(without_session_keys(evaluation->cfg, settings) ==
-        without_session_keys(evaluate_config(php_, path_, before).cfg, settings))) {
+        without_session_keys(evaluate(before).cfg, settings))) {
     throw fail("other settings would change");
   }
 }

@@ -33,8 +33,8 @@ std::vector<net::Endpoint> session_servers(const php::Array& cfg);
 /// Plans the change of one config.php; judged by what PHP makes of the file, not by its text.
 class SessionConfig {
 public:
-  /// `php` has to outlive this. `path` is the resolved config.php.
-  SessionConfig(php::Runtime& php, std::string path) : php_(php), path_(std::move(path)) {}
+  /// The site, and the PHP that evaluated it, have to outlive this.
+  explicit SessionConfig(const Site& site) : site_(site) {}
 
   /// The content after which Moodle uses these settings; the same content when it already does so
   /// without our lines or when they are there already.
@@ -49,8 +49,9 @@ public:
               const SessionSettings& settings) const;
 
 private:
-  php::Runtime& php_;
-  std::string path_;
+  [[nodiscard]] Evaluation evaluate(const std::string& content) const;
+
+  const Site& site_;
   ManagedBlock block_{"moodle-session"};
 };
 

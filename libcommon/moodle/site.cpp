@@ -182,8 +182,16 @@ std::optional<bool> Site::has_file(const std::string& relative_path) const {
   return dirroot.empty() ? std::nullopt : std::optional(exists(dirroot + "/" + relative_path));
 }
 
+std::optional<Version> Site::version() const {
+  if (given_version || dirroot.empty()) {
+    return given_version;
+  }
+  return read_version(*php, dirroot);
+}
+
 std::string Site::name() const {
-  return version ? "Moodle " + version->text() : std::string("this Moodle");
+  const auto known = version();
+  return known ? "Moodle " + known->text() : std::string("this Moodle");
 }
 
 void SiteOptions::declare(cli::Options& options) {
@@ -211,10 +219,9 @@ Site load_site(const SiteOptions& options, php::Runtime& php) {
   site.evaluation = evaluate_config(php, file.path, file.content);
   site.dirroot = find_dirroot(file.path, site.evaluation);
   if (options.version) {
-    site.version = parse_version(*options.version);
-  } else if (!site.dirroot.empty()) {
-    site.version = read_version(php, site.dirroot);
+    site.given_version = parse_version(*options.version);
   }
+  site.php = &php;
   site.config_path = std::move(file.path);
   site.config_content = std::move(file.content);
   return site;

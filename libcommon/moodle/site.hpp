@@ -31,9 +31,12 @@ struct Site {
   Evaluation evaluation;
   /// The folder with version.php (5.1 and later: public/); empty when the code is not on this host.
   std::string dirroot;
-  /// From version.php; nothing when the code is not on this host.
-  std::optional<Version> version;
+  php::Runtime* php = nullptr; ///< what evaluated it; outlives the site
+  std::optional<Version> given_version; ///< from --moodle-version
 
+  /// The release, as given or from version.php; nothing when the code is not on this host. Throws
+  /// cli::Error{data} when version.php names none.
+  [[nodiscard]] std::optional<Version> version() const;
   /// A setting's text; empty when absent. Throws cli::Error{config} when it is no scalar.
   [[nodiscard]] std::string text(std::string_view name) const;
   /// $CFG->dataroot. Throws cli::Error{config} when it is not an absolute path, {no_input} when there
@@ -51,7 +54,7 @@ struct Site {
   [[nodiscard]] database::Settings database(const std::string& unsupported_hint) const;
   /// Whether the code holds this file below dirroot; nothing when the code is not on this host.
   [[nodiscard]] std::optional<bool> has_file(const std::string& relative_path) const;
-  /// "Moodle 4.5.6", or "this Moodle".
+  /// "Moodle 4.5.6", or "this Moodle" when the release cannot be told.
   [[nodiscard]] std::string name() const;
 };
 

@@ -94,14 +94,15 @@ void require_memcached_store(const moodle::Site& site) {
     }
     return;
   }
-  if (!site.version) {
+  const auto version = site.version();
+  if (!version) {
     throw Error(ExitCode::config,
                 fmt::format("cannot tell whether the site's Moodle has a memcached cache store: its "
                             "code is not beside {}",
                             shown(site.config_path)),
                 "name its release with --moodle-version");
   }
-  if (*site.version >= moodle::Version{4, 2}) {
+  if (*version >= moodle::Version{4, 2}) {
     throw Error(ExitCode::config,
                 fmt::format("{} has no memcached cache store (Moodle 4.2 removed it, MDL-77161)",
                             site.name()),

@@ -59,7 +59,7 @@ HandlerOptions::memcached(const moodle::Site& site,
   add("acquire_lock_timeout", static_cast<std::int64_t>(lock_timeout.value_or(120)));
   add("lock_expire", static_cast<std::int64_t>(lock_expire.value_or(7200)));
   if (lock_retry_sleep) {
-    const moodle::Version version = site.version.value_or(moodle::Version{9, 0});
+    const moodle::Version version = site.version().value_or(moodle::Version{9, 0});
     const bool knows = version >= moodle::Version{3, 3, 3} ||
                        (version >= moodle::Version{3, 2, 6} && version < moodle::Version{3, 3});
     if (!knows) {
@@ -78,11 +78,18 @@ moodle::SessionSettings settings_of_plain_handler(const std::string& handler) {
 
 void require_handler(const moodle::Site& site, const std::string& handler) {
   const std::string file = fmt::format("lib/classes/session/{}.php", handler);
-  const bool gone = site.version && *site.version >= moodle::Version{5, 2} && handler == "memcached";
-  if (!site.has_file(file).value_or(!gone)) {
+  if (const auto there = site.has_file(file)) {
+    if (!*there) {
+      throw Error(ExitCode::config,
+                  fmt::format("{} has no session handler {}: {}/{} is not there", site.name(),
+                              handler, shown(site.dirroot), file));
+    }
+    return;
+  }
+  const auto version = site.version();
+  if (handler == "memcached" && version && *version >= moodle::Version{5, 2}) {
     throw Error(ExitCode::config,
-                fmt::format("{} has no session handler {}: {} is not there", site.name(), handler,
-                            site.dirroot.empty() ? file
-                                                 : shown(site.dirroot + "/" + file)));
+                fmt::format("{} has no session handler memcached", site.name()),
+                "Moodle 5.2 and later keep sessions in Redis or Valkey, in the database or in files");
   }
 }

@@ -122,7 +122,7 @@ public:
     const moodle::SessionSettings wanted =
         handler_ == "memcached" ? memcached(php, site, context)
                                 : settings_of_plain_handler(handler_);
-    return edit(php, site, wanted, context);
+    return edit(site, wanted, context);
   }
 
 private:
@@ -141,9 +141,9 @@ private:
     return settings_.memcached(site, chosen.servers);
   }
 
-  ExitCode edit(php::Runtime& php, const moodle::Site& site, const moodle::SessionSettings& wanted,
+  ExitCode edit(const moodle::Site& site, const moodle::SessionSettings& wanted,
                 cli::Context& context) const {
-    const SessionConfig config(php, site.config_path);
+    const SessionConfig config(site);
     std::string before;
     io::Edit edit;
     edit.path = site.config_path;
@@ -184,7 +184,7 @@ public:
     php::Runtime php(site_.php_timeout);
     php.start();
     const moodle::Site site = moodle::load_site(site_, php);
-    const SessionConfig config(php, site.config_path);
+    const SessionConfig config(site);
     io::Edit edit;
     edit.path = site.config_path;
     edit.max_bytes = max_bytes;
@@ -212,7 +212,7 @@ public:
     php::Runtime php(site_.php_timeout);
     const moodle::Site site = moodle::load_site(site_, php);
     const php::Array& cfg = site.evaluation.cfg;
-    const SessionConfig config(php, site.config_path);
+    const SessionConfig config(site);
     context.result("session-handler",
                    shown(moodle::session_handler_name(moodle::session_handler_class(cfg))));
     std::vector<std::string> servers;
