@@ -1,6 +1,7 @@
 #include "address.hpp"
 #include "cli/command.hpp"
 #include "cli/text.hpp"
+#include "moodle/site.hpp"
 #include "request.hpp"
 #include "watch.hpp"
 
@@ -26,9 +27,11 @@ std::string path_of(const std::string& url) {
 class LastIp : public cli::Command {
 public:
   void declare(cli::Options& options) override {
+    site_.declare(options);
     options.group("The database");
     options.text("dsn", dsn_, "CONNINFO",
-                 "libpq connection string or URI; '' takes all from libpq's environment");
+                 "instead of --config: a libpq connection string or URI; '' takes all from libpq's "
+                 "environment");
     options.text("prefix", prefix_, "TEXT", "with --dsn: the tables' prefix (default: mdl_)");
     options.text("schema", schema_, "NAME", "with --dsn: the schema that holds the tables");
     options.seconds("db-timeout", request_.db_timeout,
@@ -51,7 +54,7 @@ public:
 
   void validate(const cli::Options& options) override {
     mode_.validate();
-    validate_database();
+    validate_database(options);
     validate_addresses(options);
     if (watch_) {
       validate_watch();
@@ -62,6 +65,9 @@ public:
 
   ExitCode run(cli::Context& context) override {
     const cli::Log& log = context.log();
+    if (!dsn_) {
+      read_site();
+    }
     if (watch_) {
       const bool changed = lastip::watch(request_, log, interval_, limit_);
       log.info("the installation has finished");
@@ -80,9 +86,19 @@ public:
   }
 
 private:
-  void validate_database() {
+  void validate_database(const cli::Options& options) {
     if (!dsn_) {
-      throw Error(ExitCode::usage, "nothing says which database: give --dsn");
+      if (!site_.config) {
+        throw Error(ExitCode::usage, "nothing says which database: --config or --dsn is missing");
+      }
+      if (prefix_ || schema_) {
+        throw Error(ExitCode::usage, "--prefix and --schema go with --dsn only");
+      }
+      site_.validate();
+      return;
+    }
+    if (site_.config && !options.from_facts("config")) {
+      throw Error(ExitCode::usage, "--config and --dsn exclude each other");
     }
     database::check_dsn(*dsn_);
     request_.database.dsn = *dsn_;
@@ -114,6 +130,38 @@ private:
       }
     }
     request_.site_path = path_of(site_url_.value_or(""));
+  }
+
+  /// Takes from config.php what --dsn would have said, and what Moodle itself goes by.
+  void read_site() {
+    php::Runtime php(site_.php_timeout);
+    const moodle::Site site = moodle::load_site(site_, php);
+    request_.database = site.database(by_hand(site.text("prefix")));
+    if (site.evaluation.cfg.find("getremoteaddrconf") != nullptr) {
+      const std::string conf = site.text("getremoteaddrconf");
+      const auto number = cli::parse_unsigned(conf.empty() ? "0" : conf);
+      if (!number || *number > 255) {
+        throw Error(ExitCode::config,
+                    fmt::format("{}: $CFG->getremoteaddrconf is '{}', which is no bit set",
+                                cli::shown(site.config_path), cli::shown(conf)));
+      }
+      request_.getremoteaddrconf = static_cast<int>(*number);
+    }
+    if (!site_url_) {
+      request_.site_path = path_of(site.text("wwwroot"));
+    }
+  }
+
+  /// What an operator of another kind of database can do.
+  [[nodiscard]] std::string by_hand(const std::string& prefix) const {
+    const std::string ip = request_.ip                    ? *request_.ip
+                           : request_.alb_ips.size() == 1 ? request_.alb_ips.front()
+                                                          : "ADDRESS";
+    const std::string shown = cli::shown(prefix);
+    return fmt::format("by hand: SELECT value FROM {0}config WHERE name = 'siteadmins'; then, with "
+                       "the first number of that as ID: UPDATE {0}user SET lastip = '{1}' WHERE "
+                       "id = ID AND password = 'adminsetuppending';",
+                       shown, ip);
   }
 
   void validate_watch() const {
@@ -198,6 +246,7 @@ private:
   }
 
   lastip::Request request_;
+  moodle::SiteOptions site_;
   cli::EditMode mode_;
   std::optional<std::string> dsn_;
   std::optional<std::string> prefix_;
