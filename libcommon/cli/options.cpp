@@ -241,12 +241,19 @@ void Options::apply(const Facts& facts) {
       throw Error(ExitCode::data, fmt::format("in the facts: {}", error.message()), error.hint());
     }
     option.given = true;
+    option.from_facts = true;
   }
 }
 
 bool Options::given(std::string_view long_name) const {
   return std::any_of(options_.begin(), options_.end(), [&](const Option& option) {
     return option.given && option.long_name == long_name;
+  });
+}
+
+bool Options::from_facts(std::string_view long_name) const {
+  return std::any_of(options_.begin(), options_.end(), [&](const Option& option) {
+    return option.from_facts && option.long_name == long_name;
   });
 }
 
@@ -278,14 +285,19 @@ std::string Options::help() const {
   return out.str();
 }
 
-void EditMode::declare(Options& options) {
+void EditMode::declare(Options& options, Diff offered) {
   options.group("How to change");
   options.flag("dry-run,n", dry_run, "say what would change, and change nothing");
-  options.flag("diff", diff, "print the change as a unified diff, and change nothing");
+  if (offered == Diff::offered) {
+    options.flag("diff", diff, "print the change as a unified diff, and change nothing");
+  }
   options.flag("check", check, "exit with 1 if something would change, 0 if not; change nothing");
 }
 
 void EditMode::validate() const {
+  if (dry_run && check && !diff) {
+    throw Error(ExitCode::usage, "--dry-run and --check exclude each other");
+  }
   if (static_cast<int>(dry_run) + static_cast<int>(diff) + static_cast<int>(check) > 1) {
     throw Error(ExitCode::usage, "--dry-run, --diff and --check exclude each other");
   }

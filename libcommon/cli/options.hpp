@@ -56,6 +56,9 @@ public:
   /// Whether the option was on the command line or among the applied facts.
   [[nodiscard]] bool given(std::string_view long_name) const;
 
+  /// Whether the value came from the applied facts: what is wrong with it is then Error{data}.
+  [[nodiscard]] bool from_facts(std::string_view long_name) const;
+
   /// The option groups as --help shows them, and the arguments as the usage line shows them.
   [[nodiscard]] std::string help() const;
   [[nodiscard]] const std::string& arguments_metavar() const noexcept { return positional_metavar_; }
@@ -71,6 +74,7 @@ private:
     From from = From::command_line;
     std::function<void(const std::vector<std::string>&)> set;
     bool given = false;
+    bool from_facts = false;
   };
 
   void add(const std::string& names, const std::string& metavar, const std::string& help,
@@ -90,7 +94,10 @@ struct EditMode {
   bool diff = false;
   bool check = false;
 
-  void declare(Options& options);
+  /// Whether the command's change can be shown as a diff: a file's can, a database row's cannot.
+  enum class Diff { offered, none };
+
+  void declare(Options& options, Diff offered = Diff::offered);
   /// Throws Error{usage} when more than one was given.
   void validate() const;
   /// Whether the change is to be made at all.

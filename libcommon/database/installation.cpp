@@ -69,6 +69,7 @@ InstallationState read(Connection& connection, Transaction& transaction) {
   if (users.empty()) {
     return state;
   }
+  state.has_administrator = true;
   if (users[0]["pending"].as<bool>()) {
     state.pending_user_id = id;
     state.pending_username = users[0]["username"].as<std::string>();

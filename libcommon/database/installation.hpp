@@ -11,7 +11,8 @@ namespace database {
 /// How far a site's installation has come. Read from `config` by its unique name and from `user` by
 /// its primary key, so it costs the same whatever the size of the site.
 struct InstallationState {
-  bool has_tables = false; ///< whether both tables exist; when not, all else here is empty
+  bool has_tables = false;        ///< whether both tables exist; when not, all else here is empty
+  bool has_administrator = false; ///< whether the first id in `siteadmins` is a user
   /// The first administrator's password is set, and `rolesactive` is 1.
   bool finished = false;
   /// The first id in `siteadmins`, while that user's password is 'adminsetuppending'.

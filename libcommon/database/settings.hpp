@@ -25,8 +25,16 @@ struct Settings {
 /// raw_connect): `dbsocket` counts only for the hosts "localhost" and "127.0.0.1"; one with a slash
 /// is the socket's directory, any other true value means the default directory; over TCP the port
 /// defaults to 5432.
-void set_address(Settings& settings, const std::string& dbhost, const std::string& dbsocket,
-                 const std::string& dbport);
+inline void set_address(Settings& settings, const std::string& dbhost, const std::string& dbsocket,
+                        const std::string& dbport) {
+  const auto is_empty = [](const std::string& text) {
+    return text.empty() || text == "0";
+  }; // PHP's
+  const bool by_socket = !is_empty(dbsocket) && (dbhost == "localhost" || dbhost == "127.0.0.1");
+  settings.host = by_socket ? "" : dbhost;
+  settings.socket = by_socket && dbsocket.find('/') != std::string::npos ? dbsocket : "";
+  settings.port = !is_empty(dbport) ? dbport : by_socket ? "" : "5432";
+}
 
 /// Throws Error{usage} unless `dsn` is a database name, or a libpq connection string or URI without
 /// a password in it.
