@@ -12,8 +12,12 @@ from interface import TOOLS, long_options, verbs
 PAGES = sorted((SOURCE_DIR / "man").glob("*.scd"))
 BUILT = TOOLS_DIR.parent / "man"
 # An option is documented by a line that starts with it: *-n*, *--dry-run*, or *--config* _FILE_.
-DOCUMENTED = re.compile(r"^\*(?:-\w\*, \*)?--([a-z0-9][a-z0-9-]*)[*=]", re.MULTILINE)
-MENTIONED = re.compile(r"^\*-.*$", re.MULTILINE)
+ENTRY = re.compile(r"^\*-.*$", re.MULTILINE)
+LONG_OPTION = re.compile(r"--([a-z0-9][a-z0-9-]*)")
+
+
+def documented(page) -> set[str]:
+    return {name for entry in ENTRY.findall(page.read_text()) for name in LONG_OPTION.findall(entry)}
 
 
 class Manual(unittest.TestCase):
@@ -23,7 +27,7 @@ class Manual(unittest.TestCase):
             with self.subTest(command=name):
                 self.assertTrue(page.is_file(), f"there is no {page.name}")
                 shown = set().union(*(long_options(name, *verb) for verb in verbs(name)))
-                self.assertEqual(set(DOCUMENTED.findall(page.read_text())), shown)
+                self.assertEqual(documented(page), shown)
 
     def test_every_verb_is_documented(self):
         for name in TOOLS:
@@ -31,12 +35,6 @@ class Manual(unittest.TestCase):
             for verb in filter(None, (" ".join(verb) for verb in verbs(name))):
                 with self.subTest(command=name, verb=verb):
                     self.assertIn(f"*{verb}*", page.read_text())
-
-    def test_every_line_that_looks_like_an_option_is_read_as_one(self):
-        for page in PAGES:
-            text = page.read_text()
-            with self.subTest(page=page.name):
-                self.assertEqual(len(MENTIONED.findall(text)), len(DOCUMENTED.findall(text)))
 
     def test_every_page_of_section_1_is_of_a_command(self):
         pages = {page.name.removesuffix(".1.scd") for page in PAGES if page.name.endswith(".1.scd")}
