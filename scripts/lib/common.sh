@@ -21,7 +21,7 @@ build_packages=(
   libssl-dev scdoc doctest-dev python3
 )
 # shellcheck disable=SC2034
-sandbox_packages=(postgresql-15 memcached php8.2-cli diffutils)
+sandbox_packages=(postgresql-15 memcached php8.2-cli)
 # shellcheck disable=SC2034
 test_packages=(
   php8.2-opcache php8.2-pgsql php8.2-curl php8.2-gd php8.2-intl php8.2-mbstring php8.2-soap
