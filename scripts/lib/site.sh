@@ -82,12 +82,14 @@ END
   cp "$top/tests/fixtures/muc/moodle-4.1-before.php" "$dir/data/muc/config.php"
 }
 
-# Prints one stack as describe-stacks shows it: NAME, then OUTPUT=VALUE...
+# Prints one stack as describe-stacks shows it: NAME, then OUTPUT=VALUE... A nested stack names its root.
 stack_json() {
-  local name=$1 separator='' output
+  local name=$1 id='arn:aws:cloudformation:us-east-1:123456789012:stack/' separator='' output
   shift
-  printf '    {\n      "StackId": "arn:aws:cloudformation:us-east-1:123456789012:stack/%s/%s",\n' \
-    "$name" "5f0e2c10-0000-4000-8000-000000000000"
+  printf '    {\n      "StackId": "%s%s/%s",\n' "$id" "$name" 5f0e2c10-0000-4000-8000-000000000000
+  if [[ $name == Moodle-* ]]; then
+    printf '      "RootId": "%sMoodle/%s",\n' "$id" 5f0e2c10-0000-4000-8000-000000000000
+  fi
   printf '      "StackName": "%s",\n      "CreationTime": "2024-05-02T08:00:00.000Z",\n' "$name"
   printf '      "StackStatus": "CREATE_COMPLETE",\n      "Outputs": ['
   for output in "$@"; do
@@ -98,12 +100,17 @@ stack_json() {
   printf '\n      ]\n    }'
 }
 
+load_balancer=Moodl-Publi-1X2Y3Z4W5V6U
+load_balancer_dns=$load_balancer-1234567890.us-east-1.elb.amazonaws.com
+
 # What `aws cloudformation describe-stacks` prints for the reference architecture: the main stack and
 # the nested ones whose outputs matter here.
 write_stacks_json() {
   printf '{\n  "Stacks": [\n'
-  stack_json Moodle DnsName=moodle-1234567890.us-east-1.elb.amazonaws.com \
-    "ApplicationCacheServerEndpoint=127.0.0.1:$APP_CACHE_PORT"
+  stack_json Moodle "DnsName=$load_balancer_dns"
+  printf ',\n'
+  stack_json Moodle-publicalb-2W3E4R5T6Y7U "PublicAlbDnsName=$load_balancer_dns" \
+    "PublicAlbFullName=app/$load_balancer/50dc6c495c0c9188" "PublicAlbHostname=http://$load_balancer_dns"
   printf ',\n'
   stack_json Moodle-applicationcache-1Q2W3E4R5T6Y \
     "ElastiCacheClusterEndpointAddress=127.0.0.1:$APP_CACHE_PORT"
@@ -116,21 +123,25 @@ write_stacks_json() {
   printf '\n  ]\n}\n'
 }
 
-# Prints one interface as describe-network-interfaces shows it: ADDRESS ZONE DESCRIPTION
+# Prints one interface as describe-network-interfaces shows it: ID ADDRESS ZONE DESCRIPTION
 interface_json() {
-  printf '    {\n      "AvailabilityZone": "%s",\n      "Description": "%s",\n' "$2" "$3"
-  printf '      "InterfaceType": "interface",\n      "PrivateIpAddress": "%s",\n' "$1"
-  printf '      "PrivateIpAddresses": [{"Primary": true, "PrivateIpAddress": "%s"}],\n' "$1"
+  printf '    {\n      "AvailabilityZone": "%s",\n      "Description": "%s",\n' "$3" "$4"
+  printf '      "InterfaceType": "interface",\n      "NetworkInterfaceId": "%s",\n' "$1"
+  printf '      "PrivateIpAddress": "%s",\n' "$2"
+  printf '      "PrivateIpAddresses": [{"Primary": true, "PrivateIpAddress": "%s"}],\n' "$2"
   printf '      "Status": "in-use"\n    }'
 }
 
 write_interfaces_json() {
   printf '{\n  "NetworkInterfaces": [\n'
-  interface_json "$ALB_IP_A" us-east-1a "ELB app/Moodle-ALB/50dc6c495c0c9188"
+  interface_json eni-00000000000000001 "$ALB_IP_A" us-east-1a \
+    "ELB app/$load_balancer/50dc6c495c0c9188"
   printf ',\n'
-  interface_json "$ALB_IP_B" us-east-1b "ELB app/Moodle-ALB/50dc6c495c0c9188"
+  interface_json eni-00000000000000002 "$ALB_IP_B" us-east-1b \
+    "ELB app/$load_balancer/50dc6c495c0c9188"
   printf ',\n'
-  interface_json 10.0.3.9 us-east-1a "EFS mount target for fs-0123456789abcdef0 (fsmt-0123456789abcdef0)"
+  interface_json eni-00000000000000003 10.0.3.9 us-east-1a \
+    "EFS mount target for fs-0123456789abcdef0 (fsmt-0123456789abcdef0)"
   printf '\n  ]\n}\n'
 }
 
