@@ -10,7 +10,8 @@ class Format(CommandTest):
     def clean(self, *command):
         done = subprocess.run([str(word) for word in command], cwd=SOURCE_DIR, text=True, check=False,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        self.assertEqual((done.returncode, done.stdout), (0, ""))
+        if done.returncode != 0 or done.stdout:
+            self.fail(f"{command[0]} exited with {done.returncode}:\n{done.stdout}")
 
     def test_cpp(self):
         self.clean("clang-format-14", "--dry-run", "--Werror", *cpp_files())
