@@ -58,9 +58,16 @@ require_once(__DIR__ . '/lib/setup.php');
 END
 }
 
-# Just enough of a web tree for the commands to see which Moodle it is and which stores it has.
+# Just enough of a web tree for the commands to see which Moodle it is, and which
+# stores and session handlers it has.
 write_placeholder_tree() {
-  mkdir -p "$dir/html/lib" "$dir/html/cache/stores/memcached"
+  local part
+  for part in lib/setup.php cache/stores/{file,memcached,redis,session,static}/lib.php \
+    lib/classes/session/{database,file,memcached,redis}.php; do
+    mkdir -p "$dir/html/${part%/*}"
+    printf '<?php\n// A placeholder of the sandbox: says that this site has this file of Moodle.\n' \
+      >"$dir/html/$part"
+  done
   cat >"$dir/html/version.php" <<'END'
 <?php
 // A placeholder of the sandbox: the version that it stands for, and no Moodle.
@@ -69,14 +76,6 @@ $version  = 2022112810.00;
 $release  = '4.1.10 (Build: 20240422)';
 $branch   = '401';
 $maturity = MATURITY_STABLE;
-END
-  cat >"$dir/html/lib/setup.php" <<'END'
-<?php
-// A placeholder of the sandbox: a real Moodle would start here.
-END
-  cat >"$dir/html/cache/stores/memcached/lib.php" <<'END'
-<?php
-// A placeholder of the sandbox: says that this site has the memcached cache store.
 END
   mkdir -p "$dir/data/muc"
   cp "$top/tests/fixtures/muc/moodle-4.1-before.php" "$dir/data/muc/config.php"
