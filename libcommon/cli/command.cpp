@@ -95,8 +95,8 @@ std::string usage(const Tool& tool, const Verb& verb, const Options& options) {
 }
 
 std::string overview(const Tool& tool) {
-  std::string text = fmt::format("Usage: {} VERB [OPTION]...\n{}.\n\nVerbs:\n", tool.name,
-                                 tool.summary);
+  std::string text =
+      fmt::format("Usage: {} VERB [OPTION]...\n{}.\n\nVerbs:\n", tool.name, tool.summary);
   for (const Verb& verb : tool.verbs) {
     text += fmt::format("  {:<12} {}\n", verb.name, verb.summary);
   }

@@ -31,13 +31,13 @@ Error stopped_early(std::string_view source) {
 
 void Facts::check(std::string_view name, std::string_view value) {
   if (!is_name(name)) {
-    throw Error(ExitCode::data,
-                fmt::format("'{}' is not the name of a fact", shown(name)),
+    throw Error(ExitCode::data, fmt::format("'{}' is not the name of a fact", shown(name)),
                 "a name is a lower-case letter followed by lower-case letters, digits and '-'");
   }
   if (value.size() > max_value_bytes) {
-    throw Error(ExitCode::data, fmt::format("the value of '{}' has {} bytes; at most {} are allowed",
-                                            shown(name), value.size(), max_value_bytes));
+    throw Error(ExitCode::data,
+                fmt::format("the value of '{}' has {} bytes; at most {} are allowed", shown(name),
+                            value.size(), max_value_bytes));
   }
   if (const auto at = find_unprintable(value)) {
     throw Error(ExitCode::data,

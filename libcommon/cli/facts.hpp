@@ -24,8 +24,8 @@ public:
   /// Parses a whole stream. `source` names it in errors. Throws Error{data} that names the line.
   static Facts parse(std::string_view text, std::string_view source, Ending ending);
 
-  /// Reads and parses `path`; "-" is standard input. The end line is required unless it is a regular
-  /// file. Throws Error{no_input, no_permission, io} when it cannot be read.
+  /// Reads and parses `path`; "-" is standard input. The end line is required unless it is a
+  /// regular file. Throws Error{no_input, no_permission, io} when it cannot be read.
   static Facts read(const std::string& path);
 
   /// Throws Error{data} unless the name is `[a-z][a-z0-9-]*` and the value is UTF-8 without control

@@ -44,8 +44,7 @@ Input read_input(const std::string& path, std::size_t max_bytes) {
     }
     input.text.append(buffer, static_cast<std::size_t>(count));
     if (input.text.size() > max_bytes) {
-      throw Error(ExitCode::data,
-                  fmt::format("{} is larger than {} bytes", input.name, max_bytes));
+      throw Error(ExitCode::data, fmt::format("{} is larger than {} bytes", input.name, max_bytes));
     }
   }
 }

@@ -26,8 +26,8 @@ Error bad_value(const std::string& names, const std::string& value, const std::s
 std::chrono::milliseconds parse_seconds(const std::string& names, const std::string& text) {
   constexpr double day = 86'400;
   double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value,
-                                            std::chars_format::fixed);
+  const auto [end, error] =
+      std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
   const auto milliseconds = static_cast<std::int64_t>(
       error == std::errc{} && std::isfinite(value) && value <= day ? std::lround(value * 1000) : 0);
   if (error != std::errc{} || end != text.data() + text.size() || milliseconds < 1) {
@@ -42,8 +42,8 @@ Strings split_empty_values(const Strings& arguments) {
   bool options_ended = false;
   for (const std::string& argument : arguments) {
     options_ended = options_ended || argument == "--";
-    if (!options_ended && argument.size() > 3 && argument.starts_with("--") &&
-        argument.find('=') == argument.size() - 1) {
+    if (!options_ended && argument.size() > 3 && argument.starts_with("--")
+        && argument.find('=') == argument.size() - 1) {
       out.push_back(argument.substr(0, argument.size() - 1));
       out.emplace_back();
     } else {
@@ -74,7 +74,9 @@ std::string explain(const po::error& error) {
 
 } // namespace
 
-void Options::group(std::string title) { group_ = std::move(title); }
+void Options::group(std::string title) {
+  group_ = std::move(title);
+}
 
 void Options::add(const std::string& names, const std::string& metavar, const std::string& help,
                   bool repeatable, From from, std::function<void(const Strings&)> set) {
@@ -105,12 +107,13 @@ void Options::list(const std::string& names, Strings& target, const std::string&
 
 void Options::choice(const std::string& names, std::string& target, const Strings& choices,
                      const std::string& help, From from) {
-  add(names, join(choices, "|"), help, false, from, [&target, names, choices](const Strings& values) {
-    if (std::find(choices.begin(), choices.end(), values.front()) == choices.end()) {
-      throw bad_value(names, values.front(), "choose one of " + join(choices, ", "));
-    }
-    target = values.front();
-  });
+  add(names, join(choices, "|"), help, false, from,
+      [&target, names, choices](const Strings& values) {
+        if (std::find(choices.begin(), choices.end(), values.front()) == choices.end()) {
+          throw bad_value(names, values.front(), "choose one of " + join(choices, ", "));
+        }
+        target = values.front();
+      });
 }
 
 void Options::parsed(const std::string& names, const std::string& metavar, const std::string& help,
@@ -231,8 +234,9 @@ void Options::apply(const Facts& facts) {
       continue;
     }
     if (values.size() > 1 && !option.repeatable) {
-      throw Error(ExitCode::data, fmt::format("the fact '{}' is there {} times; only one can be used",
-                                              option.long_name, values.size()),
+      throw Error(ExitCode::data,
+                  fmt::format("the fact '{}' is there {} times; only one can be used",
+                              option.long_name, values.size()),
                   fmt::format("choose one with --{}", option.long_name));
     }
     try {

@@ -61,7 +61,9 @@ public:
 
   /// The option groups as --help shows them, and the arguments as the usage line shows them.
   [[nodiscard]] std::string help() const;
-  [[nodiscard]] const std::string& arguments_metavar() const noexcept { return positional_metavar_; }
+  [[nodiscard]] const std::string& arguments_metavar() const noexcept {
+    return positional_metavar_;
+  }
 
 private:
   struct Option {

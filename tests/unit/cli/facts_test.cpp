@@ -42,27 +42,27 @@ TEST_CASE("a pipe has to close with #end, a file need not") {
 }
 
 TEST_CASE("a byte outside the grammar is an error that names its line") {
-  CHECK(failure("a=b\n#end\n") ==
-        "in: line 1: 'a=b' is not the beginning of facts, which is '#facts 1'");
-  CHECK(failure("#facts 2\n#end\n") ==
-        "in: line 1: '#facts 2' is not the beginning of facts, which is '#facts 1'");
+  CHECK(failure("a=b\n#end\n")
+        == "in: line 1: 'a=b' is not the beginning of facts, which is '#facts 1'");
+  CHECK(failure("#facts 2\n#end\n")
+        == "in: line 1: '#facts 2' is not the beginning of facts, which is '#facts 1'");
   CHECK(failure("#facts 1\n\n#end\n") == "in: line 2: '' is not name=value");
   CHECK(failure("#facts 1\nname\n#end\n") == "in: line 2: 'name' is not name=value");
   CHECK(failure("#facts 1\nA=b\n#end\n") == "in: line 2: 'A' is not the name of a fact");
   CHECK(failure("#facts 1\n1a=b\n#end\n") == "in: line 2: '1a' is not the name of a fact");
   CHECK(failure("#facts 1\n=b\n#end\n") == "in: line 2: '' is not the name of a fact");
-  CHECK(failure("#facts 1\na=b\r\n#end\n") ==
-        "in: line 2: the value of 'a' holds a control character or a byte that is not UTF-8 "
-        "(\\x0d at byte 1)");
-  CHECK(failure("#facts 1\na=\xff\n#end\n") ==
-        "in: line 2: the value of 'a' holds a control character or a byte that is not UTF-8 "
-        "(\\xff at byte 0)");
+  CHECK(failure("#facts 1\na=b\r\n#end\n")
+        == "in: line 2: the value of 'a' holds a control character or a byte that is not UTF-8 "
+           "(\\x0d at byte 1)");
+  CHECK(failure("#facts 1\na=\xff\n#end\n")
+        == "in: line 2: the value of 'a' holds a control character or a byte that is not UTF-8 "
+           "(\\xff at byte 0)");
   CHECK(failure("#facts 1\na=\xc2\x85\n#end\n").starts_with("in: line 2: the value of 'a' holds"));
   CHECK(failure("#facts 1\na=\xed\xa0\x80\n#end\n").starts_with("in: line 2:"));
-  CHECK(failure("#facts 1\n# \x1b[31m\n#end\n") ==
-        "in: line 2: the comment holds a control character or a byte that is not UTF-8");
-  CHECK(failure("#facts 1\na=" + std::string(Facts::max_value_bytes + 1, 'x') + "\n#end\n") ==
-        "in: line 2: the value of 'a' has 65537 bytes; at most 65536 are allowed");
+  CHECK(failure("#facts 1\n# \x1b[31m\n#end\n")
+        == "in: line 2: the comment holds a control character or a byte that is not UTF-8");
+  CHECK(failure("#facts 1\na=" + std::string(Facts::max_value_bytes + 1, 'x') + "\n#end\n")
+        == "in: line 2: the value of 'a' has 65537 bytes; at most 65536 are allowed");
 }
 
 TEST_CASE("values may hold any printable UTF-8") {

@@ -67,14 +67,14 @@ TEST_CASE("what does not fit is refused by name") {
   CHECK(Sample().failure({"--", "--flag"}) == "unexpected argument '--flag'");
   CHECK(Sample().failure({"--app-endpoint"}) == "option '--app-endpoint' needs a value");
   CHECK(Sample().failure({"--dry-run=1"}) == "option '--dry-run' takes no value");
-  CHECK(Sample().failure({"--app-endpoint", "a", "--app-endpoint", "b"}) ==
-        "option '--app-endpoint' is given more than once");
-  CHECK(Sample().failure({"--servers", "x"}) ==
-        "'x' is not a value for --servers: choose one of auto, nodes");
+  CHECK(Sample().failure({"--app-endpoint", "a", "--app-endpoint", "b"})
+        == "option '--app-endpoint' is given more than once");
+  CHECK(Sample().failure({"--servers", "x"})
+        == "'x' is not a value for --servers: choose one of auto, nodes");
   for (const char* text : {"0", "11", "-1", "1.5", "", " 1", "1e1", "99999999999999999999"}) {
-    CHECK(Sample().failure({"--count", text}) ==
-          fmt::format("'{}' is not a value for --count: it takes a whole number from 1 to 10",
-                      text));
+    CHECK(Sample().failure({"--count", text})
+          == fmt::format("'{}' is not a value for --count: it takes a whole number from 1 to 10",
+                         text));
   }
   for (const char* text : {"0", "-1", "nan", "inf", "1e9", "86401", "", "1s", "0.0001"}) {
     CHECK(Sample().failure({"--timeout", text}).ends_with("above 0 and at most 86400"));
@@ -95,9 +95,8 @@ TEST_CASE("facts fill what the command line left open") {
 }
 
 TEST_CASE("a fact that is there twice cannot fill an option that takes one value") {
-  const cli::Facts facts =
-      cli::Facts::parse("#facts 1\napp-endpoint=a\napp-endpoint=b\n#end\n", "in",
-                        cli::Facts::Ending::required);
+  const cli::Facts facts = cli::Facts::parse("#facts 1\napp-endpoint=a\napp-endpoint=b\n#end\n",
+                                             "in", cli::Facts::Ending::required);
   Sample sample;
   CHECK_THROWS_WITH_AS(sample.options.apply(facts),
                        "the fact 'app-endpoint' is there 2 times; only one can be used",

@@ -1,0 +1,106 @@
+#!/usr/bin/env bash
+# Measures the commands against plain PHP on the sandbox (see sandbox.sh) and prints one table of
+# ratios, all measured in this run. It judges nothing. With MOODLE_DIRROOT the yardstick is also a
+# start of that Moodle. RUNS is how often each command runs (default 30).
+set -euo pipefail
+source "$(dirname "$0")/lib/common.sh"
+
+sandbox=$top/scripts/sandbox.sh
+runs=${RUNS:-30}
+
+# Prints "MEDIAN_MS PEAK_KIB" of a shell command; PREPARE runs before each run and is not measured.
+# The peak is the largest resident set of any process in it.
+measure() { # COMMAND [PREPARE]
+  local command=$1 prepare=${2:-true} peak
+  hyperfine --style none --shell none --warmup 3 --runs "$runs" --prepare "sh -c '$prepare'" \
+    --export-json "$work/result.json" "$command" >/dev/null 2>"$work/errors" || {
+    cat "$work/errors" >&2
+    die "failed: $command"
+  }
+  sh -c "$prepare"
+  peak=$(python3 -B "$top/scripts/lib/peak.py" "$command")
+  python3 -c 'import json, sys
+print(json.load(open(sys.argv[1]))["results"][0]["median"] * 1000, sys.argv[2])' \
+    "$work/result.json" "$peak"
+}
+
+# Prints a row of the table: NAME, then its measurement against the yardstick's.
+row() { # NAME "MEDIAN PEAK" YARDSTICK "MEDIAN PEAK"
+  local median peak base
+  read -r median peak <<<"$2"
+  read -r base _ <<<"$4"
+  awk -v name="$1" -v median="$median" -v peak="$peak" -v yardstick="$3" -v base="$base" 'BEGIN {
+    printf "%-44s %9.1f %9.1f   %6.2f x %s\n", name, median, peak / 1024, median / base, yardstick
+  }'
+}
+
+clean_up() {
+  if [[ -f $work/site/sandbox.env ]]; then
+    "$sandbox" down "$work/site"
+  fi
+  rm -rf -- "$work"
+}
+
+site_up() { # USERS
+  SANDBOX_USERS=$1 "$sandbox" up "$work/site"
+  # shellcheck source=/dev/null
+  source "$work/site/sandbox.env"
+}
+
+# The administrator's row is found by its key: how many other users there are should not matter.
+bench_lastip() {
+  local users seen few=
+  for users in 10000 1000000; do
+    MOODLE_DIRROOT='' site_up "$users"
+    seen=$(measure "moodle-lastip --dry-run --ip $BROWSER_IP --config $CONFIG")
+    few=${few:-$seen}
+    row "moodle-lastip --dry-run, $users users" "$seen" '10000 users' "$few"
+    "$sandbox" down "$work/site"
+  done
+}
+
+# Rows for `set` and `set --dry-run` of a command, each starting from a site where it is not set.
+bench_set() { # COMMAND ENDPOINT-OPTION
+  local command=$1 option=$2 mode seen undo=unset
+  if [[ $command == moodle-muc ]]; then
+    undo=remove
+  fi
+  for mode in '' ' --dry-run'; do
+    seen=$(measure "$command set --config $CONFIG $option$mode" \
+      "$command $undo --quiet --config $CONFIG >$work/out")
+    row "$command set$mode" "$seen" 'php -n' "$bare"
+    if [[ $moodle ]]; then
+      row "$command set$mode" "$seen" 'a start of Moodle' "$moodle"
+    fi
+  done
+}
+
+bench_site() {
+  local moodle=
+  site_up 10000
+  moodle-lastip --ip "$BROWSER_IP" --config "$CONFIG" >"$work/out"
+  "$sandbox" finish "$work/site"
+  if [[ ${MOODLE_DIRROOT:-} ]]; then
+    moodle=$(measure "php -r 'define(\"CLI_SCRIPT\", 1); require \"$CONFIG\";'")
+    row 'a start of Moodle' "$moodle" 'php -n' "$bare"
+  fi
+  if [[ -f ${CONFIG%/*}/cache/stores/memcached/lib.php ]]; then
+    bench_set moodle-muc "--app-cache-endpoint 127.0.0.1:$APP_CACHE_PORT"
+  else
+    say "this Moodle has no memcached cache store: moodle-muc set is not measured"
+  fi
+  bench_set moodle-session "--session-cache-endpoint 127.0.0.1:$SESSION_CACHE_PORT"
+}
+
+install_missing "${build_packages[@]}" "${sandbox_packages[@]}" "${bench_packages[@]}"
+build
+PATH=$build_dir/bin:$PATH
+work=$(mktemp -d)
+chmod 711 "$work" # PostgreSQL does not run as root, and has to get in
+trap clean_up EXIT
+
+printf '%-44s %9s %9s   %s\n' command 'median ms' 'peak MiB' ratio
+bare=$(measure "php -n -r ''")
+row "php -n -r ''" "$bare" itself "$bare"
+bench_lastip
+bench_site
