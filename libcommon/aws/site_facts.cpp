@@ -53,6 +53,7 @@ std::string short_name(const LoadBalancerAddress& address) {
 template <typename T>
 std::string ids(const std::vector<const T*>& things) {
   std::vector<std::string> names;
+  names.reserve(things.size());
   for (const T* thing : things) {
     names.push_back(shown(thing->id, 80));
   }
@@ -74,6 +75,7 @@ std::vector<const T*> those(const std::vector<const T*>& things, Predicate predi
 template <typename T>
 std::vector<const T*> pointers(const std::vector<T>& things) {
   std::vector<const T*> out;
+  out.reserve(things.size());
   for (const T& thing : things) {
     out.push_back(&thing);
   }
@@ -108,7 +110,7 @@ public:
 private:
   /// What the documents told, or else what was known before.
   [[nodiscard]] std::string known(std::string_view fact) const {
-    if (const std::string value = told_.get(fact); !value.empty()) {
+    if (std::string value = told_.get(fact); !value.empty()) {
       return value;
     }
     const auto before = known_.all(fact);

@@ -119,13 +119,14 @@ std::string StackReader::chosen_root() const {
   };
   const auto listed = [&] {
     std::vector<std::string> names;
+    names.reserve(roots.size());
     for (const auto& [root, known] : roots) {
       names.push_back(stack_name_of(root));
     }
     return shown(cli::join(names, ", "), 400);
   };
   if (choice_) {
-    const std::string root = named(*choice_);
+    std::string root = named(*choice_);
     if (root.empty()) {
       throw Error(ExitCode::data,
                   fmt::format("no document describes the stack '{}'", shown(*choice_)),
@@ -137,7 +138,7 @@ std::string StackReader::chosen_root() const {
     std::erase_if(roots, [](const auto& root) { return !root.second; });
   }
   if (roots.size() > 1) {
-    if (const std::string root = named(known_); !root.empty()) {
+    if (std::string root = named(known_); !root.empty()) {
       return root;
     }
     throw Error(ExitCode::data,

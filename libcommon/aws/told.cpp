@@ -54,7 +54,7 @@ std::string checked_number(const std::string& value, std::uint64_t least, std::u
 }
 
 std::string checked_choice(const std::string& value, const std::vector<std::string>& choices) {
-  const std::string small = lower(value);
+  std::string small = lower(value);
   if (std::find(choices.begin(), choices.end(), small) == choices.end()) {
     throw Error(ExitCode::data,
                 fmt::format("'{}' is none of {}", shown(value), cli::join(choices, ", ")));
@@ -123,6 +123,7 @@ void Told::set_list(std::string_view fact, const std::vector<std::string>& value
                     const std::string& where) {
   try {
     std::vector<std::string> checked;
+    checked.reserve(values.size());
     for (const std::string& value : values) {
       checked.push_back(checked_value(fact, value));
     }
