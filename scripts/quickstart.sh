@@ -63,8 +63,8 @@ cp "$CONFIG" config.php.before
 cp "$MUC_CONFIG" muc.php.before
 
 heading 'The first pass'
-printf '\n$ %s &\n' 'scripts/sandbox.sh finish'
-echo '# This stands for the administrator, who reloads the last page of the wizard until Moodle accepts it.'
+echo 'The administrator, in the background, reloads the last page of the wizard until Moodle accepts it:'
+printf '\n$ %s\n' '"$sandbox" finish "$site/site" 60 &'
 "$sandbox" finish "$site/site" 60 &
 administrator=$!
 run "$pipeline"
