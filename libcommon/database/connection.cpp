@@ -18,39 +18,10 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using PgHandle = std::unique_ptr<PGconn, decltype(&PQfinish)>;
 
-/// What libpq says about a failed connection. Its lines are one attempt each, and in verbose form a
-/// server's reason reads "FATAL:  28P01: password authentication failed", then a line on where in
-/// the server's source that was.
-struct Failure {
-  std::string state; ///< SQLSTATE of the last attempt that got as far as the server, or empty
-  std::string reason;
-};
-
 bool is_sqlstate(std::string_view text) {
   return text.size() == 5 && std::all_of(text.begin(), text.end(), [](unsigned char c) {
            return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z');
          });
-}
-
-Failure explain(std::string_view message) {
-  Failure failure;
-  std::vector<std::string> reasons;
-  for (std::string line : cli::split(message, '\n')) {
-    if (line.empty() || line.starts_with("LOCATION:")) {
-      continue;
-    }
-    for (std::size_t at = line.find(":  "); at != std::string::npos;
-         at = line.find(":  ", at + 1)) {
-      if (line.substr(at + 8, 2) == ": " && is_sqlstate(std::string_view(line).substr(at + 3, 5))) {
-        failure.state = line.substr(at + 3, 5);
-        line.erase(at + 2, 7);
-        break;
-      }
-    }
-    reasons.emplace_back(cli::trim(line));
-  }
-  failure.reason = cli::join(reasons, "; ");
-  return failure;
 }
 
 /// Whether the socket became ready before the deadline.
@@ -134,6 +105,27 @@ bool is_connection_string(const std::string& dsn) {
 
 } // namespace
 
+Failure explain(std::string_view message) {
+  Failure failure;
+  std::vector<std::string> reasons;
+  for (std::string line : cli::split(message, '\n')) {
+    if (line.empty() || line.starts_with("LOCATION:")) {
+      continue;
+    }
+    for (std::size_t at = line.find(":  "); at != std::string::npos;
+         at = line.find(":  ", at + 1)) {
+      if (line.substr(at + 8, 2) == ": " && is_sqlstate(std::string_view(line).substr(at + 3, 5))) {
+        failure.state = line.substr(at + 3, 5);
+        line.erase(at + 2, 7);
+        break;
+      }
+    }
+    reasons.emplace_back(cli::trim(line));
+  }
+  failure.reason = cli::join(reasons, "; ");
+  return failure;
+}
+
 cli::ExitCode code_for_sqlstate(const std::string& state) noexcept {
   const auto in_class = [&](const char* code_class) { return state.starts_with(code_class); };
   if (in_class("28") || state == "42501") {
@@ -167,7 +159,7 @@ BoundedConnect::handle BoundedConnect::do_startconnect(handle orig) {
   }
   const auto deadline = Clock::now() + timeout_;
   PgHandle connection = start(parameters_, expand_);
-  PQsetErrorVerbosity(connection.get(), PQERRORS_VERBOSE); // the only way to learn the SQLSTATE
+  PQsetErrorVerbosity(connection.get(), PQERRORS_VERBOSE); // see Failure
   PQsetNoticeProcessor(connection.get(), ignore_notices, nullptr);
   PostgresPollingStatusType status =
       PQstatus(connection.get()) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING;
@@ -185,7 +177,6 @@ BoundedConnect::handle BoundedConnect::do_startconnect(handle orig) {
   if (status != PGRES_POLLING_OK) {
     throw connect_error(connection.get());
   }
-  PQsetErrorVerbosity(connection.get(), PQERRORS_DEFAULT);
   return connection.release();
 }
 

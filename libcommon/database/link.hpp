@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -48,6 +49,18 @@ public:
 private:
   BoundedConnect policy_;
 };
+
+/// What went wrong, in libpq's words. Every connection is set to the verbose form of them, because
+/// libpq gives the SQLSTATE of a failed connection, and libpqxx 6 that of many failed statements,
+/// in no other way: "FATAL:  28P01: password authentication failed", then a line on where in the
+/// server's source that was.
+struct Failure {
+  std::string state;  ///< the last SQLSTATE; empty when the server had no part in it
+  std::string reason; ///< one line, without the SQLSTATEs
+};
+
+/// Reads a message of libpq. Each attempt to connect has a line of its own.
+Failure explain(std::string_view message);
 
 /// The exit code for a SQLSTATE (PostgreSQL 15, appendix A).
 cli::ExitCode code_for_sqlstate(const std::string& state) noexcept;

@@ -36,13 +36,13 @@ private:
   std::jthread thread_;
 };
 
-/// The server's reason: the first line, without "ERROR:" before it.
-std::string reason_of(const std::exception& error) {
-  std::string line = cli::split(error.what(), '\n').front();
-  if (const std::size_t at = line.find(":  "); at != std::string::npos && at < 12) {
-    line.erase(0, at + 3);
+/// What the first line says (the second is about the statement), without "ERROR:" before it.
+Failure failure_of(const std::exception& error) {
+  Failure failure = explain(cli::split(error.what(), '\n').front());
+  if (const std::size_t at = failure.reason.find(":  "); at != std::string::npos && at < 12) {
+    failure.reason.erase(0, at + 3);
   }
-  return line;
+  return failure;
 }
 
 std::string milliseconds(std::chrono::milliseconds time) {
@@ -83,13 +83,9 @@ void Transaction::guarded(const std::string& what, const std::function<void()>& 
         cli::ExitCode::unavailable,
         "the connection was lost while committing: it is unknown whether the change was made",
         "run the command again: it changes only what is not right yet");
-  } catch (const pqxx::sql_error& error) {
-    throw server_error(what, error.sqlstate(), reason_of(error));
-  } catch (const pqxx::transaction_rollback& error) {
-    throw cli::Error(cli::ExitCode::try_again,
-                     fmt::format("{}: {}", what, cli::shown(reason_of(error))));
-  } catch (const pqxx::failure& error) { // a lost connection has no SQLSTATE
-    throw server_error(what, "", reason_of(error));
+  } catch (const pqxx::failure& error) {
+    const Failure failure = failure_of(error);
+    throw server_error(what, failure.state, failure.reason);
   }
 }
 

@@ -134,6 +134,7 @@ class MoodleSite:
             listen6=f"Listen [::1]:{self.port}" if Path("/proc/net/if_inet6").exists() else "",
             user="User www-data\nGroup www-data" if owner else ""))
         self.apache = subprocess.Popen(["apache2", "-f", conf, "-DFOREGROUND"], cwd=self.dir,
+                                       start_new_session=True,  # it signals its whole group
                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_until(self._answers, "Apache answers")
 

@@ -97,7 +97,7 @@ class Postgres:
     def sql(self, statement: str, database: str = "moodle") -> str:
         """Runs it as the superuser; rows come a line each, fields separated by '|'."""
         done = subprocess.run(self._psql(database, statement), capture_output=True, text=True,
-                              check=False)
+                              check=False, timeout=DEADLINE)
         if done.returncode:
             raise AssertionError(done.stderr)
         return done.stdout.rstrip("\n")
