@@ -1,6 +1,5 @@
-#include "io/file.hpp"
-
 #include "cli/error.hpp"
+#include "io/file.hpp"
 
 #include <array>
 #include <cerrno>
@@ -33,8 +32,13 @@ std::string unified_diff(const std::string& path, std::string_view before, std::
   const UniqueFd new_file = memory_file(after);
   const UniqueFd output(::memfd_create("diff-output", MFD_CLOEXEC));
   const std::string relative = path.starts_with('/') ? path.substr(1) : path;
-  std::array<std::string, 9> words{"diff", "-u", "--label", "a/" + relative, "--label",
-                                   "b/" + relative, "--",
+  std::array<std::string, 9> words{"diff",
+                                   "-u",
+                                   "--label",
+                                   "a/" + relative,
+                                   "--label",
+                                   "b/" + relative,
+                                   "--",
                                    fmt::format("/dev/fd/{}", old_file.get()),
                                    fmt::format("/dev/fd/{}", new_file.get())};
   std::array<char*, 10> arguments{};
@@ -45,12 +49,11 @@ std::string unified_diff(const std::string& path, std::string_view before, std::
   ::posix_spawn_file_actions_init(&actions);
   ::posix_spawn_file_actions_adddup2(&actions, output.get(), STDOUT_FILENO);
   pid_t child = 0;
-  const int error =
-      ::posix_spawnp(&child, "diff", &actions, nullptr, arguments.data(), environ);
+  const int error = ::posix_spawnp(&child, "diff", &actions, nullptr, arguments.data(), environ);
   ::posix_spawn_file_actions_destroy(&actions);
   int status = 0;
-  if (error != 0 || ::waitpid(child, &status, 0) < 0 || !WIFEXITED(status) ||
-      WEXITSTATUS(status) > 1) {
+  if (error != 0 || ::waitpid(child, &status, 0) < 0 || !WIFEXITED(status)
+      || WEXITSTATUS(status) > 1) {
     throw Error(ExitCode::io, "cannot run diff: is the package diffutils installed?");
   }
   std::string text(static_cast<std::size_t>(::lseek(output.get(), 0, SEEK_END)), '\0');

@@ -53,8 +53,8 @@ Outcome apply(const Edit& edit, const cli::EditMode& mode, cli::Context& context
     const std::unique_ptr<Lock> lock = edit.lock(snapshot.path);
     remove_stray_replacements(snapshot.path);
     if (!is_current(snapshot)) {
-      context.log().detail(fmt::format("{} moved meanwhile: planning again",
-                                       cli::shown(snapshot.path)));
+      context.log().detail(
+          fmt::format("{} moved meanwhile: planning again", cli::shown(snapshot.path)));
       snapshot = read_snapshot(edit.path, edit.max_bytes);
       after = edit.plan(snapshot.content);
     }

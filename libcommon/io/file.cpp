@@ -32,7 +32,9 @@ std::string directory_of(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-std::string name_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+std::string name_of(const std::string& path) {
+  return path.substr(path.rfind('/') + 1);
+}
 
 std::string resolve(const std::string& path) {
   const std::unique_ptr<char, decltype(&std::free)> resolved(::realpath(path.c_str(), nullptr),
@@ -105,8 +107,8 @@ void copy_metadata(const Snapshot& original, int to) {
     if (length < 0 && errno == ENODATA) {
       continue;
     }
-    if (length < 0 ||
-        ::fsetxattr(to, name, value.data(), static_cast<std::size_t>(length), 0) != 0) {
+    if (length < 0
+        || ::fsetxattr(to, name, value.data(), static_cast<std::size_t>(length), 0) != 0) {
       throw fail(fmt::format("extended attribute {}", name));
     }
   }
@@ -143,8 +145,9 @@ bool is_current(const Snapshot& snapshot) {
     return false;
   }
   const struct stat& then = snapshot.status;
-  return now.st_dev == then.st_dev && now.st_ino == then.st_ino && now.st_size == then.st_size &&
-         now.st_mtim.tv_sec == then.st_mtim.tv_sec && now.st_mtim.tv_nsec == then.st_mtim.tv_nsec;
+  return now.st_dev == then.st_dev && now.st_ino == then.st_ino && now.st_size == then.st_size
+         && now.st_mtim.tv_sec == then.st_mtim.tv_sec
+         && now.st_mtim.tv_nsec == then.st_mtim.tv_nsec;
 }
 
 Replacement::Replacement(const Snapshot& original, std::string_view content)
@@ -156,8 +159,9 @@ Replacement::Replacement(const Snapshot& original, std::string_view content)
   if (!fd) {
     const int error = errno;
     const bool forbidden = cli::code_for_errno(error) == ExitCode::no_permission;
-    throw Error(forbidden ? ExitCode::no_permission : ExitCode::cannot_create,
-                system_error(error, fmt::format("cannot write in {}", shown(directory_))).message());
+    throw Error(
+        forbidden ? ExitCode::no_permission : ExitCode::cannot_create,
+        system_error(error, fmt::format("cannot write in {}", shown(directory_))).message());
   }
   temporary_ = path;
   try {

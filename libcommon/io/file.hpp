@@ -5,7 +5,6 @@
 #include <chrono>
 #include <string>
 #include <string_view>
-
 #include <sys/stat.h>
 
 namespace io {
@@ -24,9 +23,10 @@ Snapshot read_snapshot(const std::string& path, std::size_t max_bytes);
 /// Whether the path still names the very file of the snapshot, untouched since.
 bool is_current(const Snapshot& snapshot);
 
-/// A file that replaces another one: written beside it under a temporary name, with the mode, owner,
-/// group and extended attributes of the original, then renamed over it. Discarded by its destructor
-/// unless committed. Killed at any instant, the original is the old file or the new one, whole.
+/// A file that replaces another one: written beside it under a temporary name, with the mode,
+/// owner, group and extended attributes of the original, then renamed over it. Discarded by its
+/// destructor unless committed. Killed at any instant, the original is the old file or the new one,
+/// whole.
 class Replacement {
 public:
   /// Writes all of `content` and flushes it to the disk. Throws cli::Error{cannot_create,

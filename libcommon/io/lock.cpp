@@ -33,8 +33,8 @@ void pause() {
 bool same_file(int fd, const std::string& path) {
   struct stat opened {};
   struct stat named {};
-  return ::fstat(fd, &opened) == 0 && ::stat(path.c_str(), &named) == 0 &&
-         opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
+  return ::fstat(fd, &opened) == 0 && ::stat(path.c_str(), &named) == 0
+         && opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
 }
 
 /// Opens for writing where that is allowed: over NFS an exclusive flock needs it.
@@ -72,9 +72,8 @@ Holder read_holder(int fd) {
   ::fstat(fd, &status);
   std::array<char, 512> buffer{};
   const ssize_t length = ::pread(fd, buffer.data(), buffer.size(), 0);
-  const auto words =
-      cli::split(cli::trim({buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(length, 0))}),
-                 ' ');
+  const auto words = cli::split(
+      cli::trim({buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(length, 0))}), ' ');
   const std::string since = local_time(status.st_mtim.tv_sec);
   if (words.size() != 3) {
     holder.description = fmt::format("held by Moodle, or left behind by it, since {}", since);
@@ -128,9 +127,9 @@ ExclusiveFile::ExclusiveFile(const Request& request) : path_(request.path) {
     signals_.reset();
     if (error != EEXIST) {
       const bool forbidden = cli::code_for_errno(error) == ExitCode::no_permission;
-      throw Error(forbidden ? ExitCode::no_permission : ExitCode::cannot_create,
-                  system_error(error, fmt::format("cannot create the lock {}", shown(path_)))
-                      .message());
+      throw Error(
+          forbidden ? ExitCode::no_permission : ExitCode::cannot_create,
+          system_error(error, fmt::format("cannot create the lock {}", shown(path_))).message());
     }
     const UniqueFd other = open_for_locking(path_);
     if (!other) {
@@ -152,8 +151,8 @@ ExclusiveFile::ExclusiveFile(const Request& request) : path_(request.path) {
       if (holder.dead && !late && !same_file(other.get(), path_)) {
         continue;
       }
-      throw Error(ExitCode::try_again, fmt::format("the lock {} is {}", shown(path_),
-                                                   holder.description),
+      throw Error(ExitCode::try_again,
+                  fmt::format("the lock {} is {}", shown(path_), holder.description),
                   holder.ours && !holder.dead ? "run the command again when it is done"
                                               : "--break-lock removes the lock");
     }
@@ -164,7 +163,9 @@ ExclusiveFile::ExclusiveFile(const Request& request) : path_(request.path) {
   [[maybe_unused]] const auto written = ::write(fd_.get(), text.data(), text.size());
 }
 
-ExclusiveFile::~ExclusiveFile() { ::unlink(path_.c_str()); }
+ExclusiveFile::~ExclusiveFile() {
+  ::unlink(path_.c_str());
+}
 
 SignalsHeld::SignalsHeld() {
   sigset_t held;
@@ -175,6 +176,8 @@ SignalsHeld::SignalsHeld() {
   ::pthread_sigmask(SIG_BLOCK, &held, &before_);
 }
 
-SignalsHeld::~SignalsHeld() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+SignalsHeld::~SignalsHeld() {
+  ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+}
 
 } // namespace io

@@ -35,17 +35,17 @@ public:
 /// names the locked file. It ends with the process, however that ends.
 class FileLock : public Lock {
 public:
-  /// Throws cli::Error{try_again} after `timeout`, {no_input, no_permission, io} when the file cannot
-  /// be opened or locked.
+  /// Throws cli::Error{try_again} after `timeout`, {no_input, no_permission, io} when the file
+  /// cannot be opened or locked.
   FileLock(const std::string& path, std::chrono::milliseconds timeout);
 
 private:
   cli::UniqueFd fd_;
 };
 
-/// A lock that is the existence of a file, as PHP code makes it with fopen(…, 'x'). The file says who
-/// holds it: our own locks are also held by flock(2), so that a dead holder can be told from a live
-/// one on every host that shares the file system.
+/// A lock that is the existence of a file, as PHP code makes it with fopen(…, 'x'). The file says
+/// who holds it: our own locks are also held by flock(2), so that a dead holder can be told from a
+/// live one on every host that shares the file system.
 class ExclusiveFile : public Lock {
 public:
   struct Request {
@@ -58,8 +58,8 @@ public:
   };
 
   /// Throws cli::Error{try_again} that names the holder when the lock cannot be had in time, or at
-  /// once when it is ours and its holder is dead; {no_permission, cannot_create} when the file cannot
-  /// be made.
+  /// once when it is ours and its holder is dead; {no_permission, cannot_create} when the file
+  /// cannot be made.
   explicit ExclusiveFile(const Request& request);
   ~ExclusiveFile() override;
 

@@ -19,7 +19,9 @@ constexpr std::array sections{"stores", "modemappings", "definitions", "definiti
                               "locks"};
 
 /// Moodle's name for the default store of a mode.
-std::string default_store(CacheMode mode) { return std::string("default_") + text(mode); }
+std::string default_store(CacheMode mode) {
+  return std::string("default_") + text(mode);
+}
 
 std::string text_at(const Array& array, std::string_view key) {
   const Value* const value = array.find(key);
@@ -33,9 +35,9 @@ std::int64_t number_at(const Array& array, std::string_view key) {
 
 bool is_plain(const Value& value) {
   if (const Array* const array = value.array()) {
-    return array->class_name.empty() &&
-           std::all_of(array->entries.begin(), array->entries.end(),
-                       [](const auto& entry) { return is_plain(entry.second); });
+    return array->class_name.empty()
+           && std::all_of(array->entries.begin(), array->entries.end(),
+                          [](const auto& entry) { return is_plain(entry.second); });
   }
   return !std::holds_alternative<php::Opaque>(value.variant());
 }
@@ -146,7 +148,8 @@ CacheConfig CacheConfig::parse(php::Runtime& php, const std::string& path,
     }
   }
   if (content.find("$CFG") != std::string::npos && config.text(php) != content) {
-    throw fail(ExitCode::config, "it computes its values from $CFG, and writing it would freeze them",
+    throw fail(ExitCode::config,
+               "it computes its values from $CFG, and writing it would freeze them",
                "it was written by hand; change it by hand, or let Moodle make a new one");
   }
   return config;
@@ -161,7 +164,9 @@ const Array& CacheConfig::section(std::string_view name) const {
   return *configuration_.find(name)->array();
 }
 
-Array& CacheConfig::section(std::string_view name) { return *configuration_.find(name)->array(); }
+Array& CacheConfig::section(std::string_view name) {
+  return *configuration_.find(name)->array();
+}
 
 std::vector<std::string> CacheConfig::store_names() const {
   std::vector<std::string> names;
@@ -186,8 +191,8 @@ std::vector<std::string> CacheConfig::chain(CacheMode mode) const {
   std::vector<std::pair<std::int64_t, std::string>> found;
   for (const auto& [key, value] : section("modemappings").entries) {
     const Array* const entry = value.array();
-    if (entry != nullptr && number_at(*entry, "mode") == static_cast<int>(mode) &&
-        store(text_at(*entry, "store")) != nullptr) {
+    if (entry != nullptr && number_at(*entry, "mode") == static_cast<int>(mode)
+        && store(text_at(*entry, "store")) != nullptr) {
       found.emplace_back(number_at(*entry, "sort"), text_at(*entry, "store"));
     }
   }
@@ -253,9 +258,9 @@ void CacheConfig::set_chain(CacheMode mode, const std::vector<std::string>& stor
                   "the stores are: " + cli::join(store_names(), ", "));
     }
     if ((number_at(*there, "modes") & static_cast<int>(mode)) == 0) {
-      throw Error(ExitCode::config, fmt::format("the store '{}' ({}) cannot serve {} caches",
-                                                shown(name), shown(text_at(*there, "plugin")),
-                                                moodle::text(mode)));
+      throw Error(ExitCode::config,
+                  fmt::format("the store '{}' ({}) cannot serve {} caches", shown(name),
+                              shown(text_at(*there, "plugin")), moodle::text(mode)));
     }
     if (std::count(stores.begin(), stores.end(), name) > 1) {
       throw Error(ExitCode::config, fmt::format("the store '{}' is twice in the {} chain",

@@ -27,16 +27,16 @@ inline constexpr std::string_view cache_config_tail = ";";
 
 /// What a store plugin adds to a store, beside its configuration.
 struct StorePlugin {
-  std::string name;         ///< "memcached"
-  std::int64_t features;    ///< cache_store::SUPPORTS_* and DEREFERENCES_OBJECTS
-  std::int64_t modes;       ///< bit set of CacheMode
+  std::string name;      ///< "memcached"
+  std::int64_t features; ///< cache_store::SUPPORTS_* and DEREFERENCES_OBJECTS
+  std::int64_t modes;    ///< bit set of CacheMode
 };
 
 /// The servers in a store's configuration, as "host:port"; none for a store without servers.
 std::vector<net::Endpoint> store_servers(const php::Array& store);
 
-/// Moodle's cache configuration (MUC) as its own writer handles it: every store, definition, mapping
-/// and lock that is not named in a call stays as it is.
+/// Moodle's cache configuration (MUC) as its own writer handles it: every store, definition,
+/// mapping and lock that is not named in a call stays as it is.
 class CacheConfig {
 public:
   /// Evaluates the file's bytes. Throws cli::Error{data} when they do not give a $configuration of
@@ -49,19 +49,21 @@ public:
   [[nodiscard]] std::vector<std::string> store_names() const;
   /// The whole entry of a store: name, plugin, configuration, …; null when there is none.
   [[nodiscard]] const php::Array* store(std::string_view name) const;
-  /// The stores of a mode, first choice first; those that do not exist are left out, as Moodle does.
+  /// The stores of a mode, first choice first; those that do not exist are left out, as Moodle
+  /// does.
   [[nodiscard]] std::vector<std::string> chain(CacheMode mode) const;
 
   /// Adds the store, or edits it in its place, with the keys in the order of
-  /// config_writer::add_store_instance. Throws cli::Error{config} for one of Moodle's default stores.
+  /// config_writer::add_store_instance. Throws cli::Error{config} for one of Moodle's default
+  /// stores.
   void set_store(const std::string& name, const StorePlugin& plugin, php::Array configuration);
   /// Sets the stores of one mode and rewrites the mappings of all three, as
-  /// config_writer::set_mode_mappings does. Throws cli::Error{config} for a store that does not exist
-  /// or does not serve the mode.
+  /// config_writer::set_mode_mappings does. Throws cli::Error{config} for a store that does not
+  /// exist or does not serve the mode.
   void set_chain(CacheMode mode, const std::vector<std::string>& stores);
-  /// Removes the store and every mapping to it; a mode that had no other store gets Moodle's default
-  /// one. False when there is no such store. Throws cli::Error{config} for one of Moodle's default
-  /// stores.
+  /// Removes the store and every mapping to it; a mode that had no other store gets Moodle's
+  /// default one. False when there is no such store. Throws cli::Error{config} for one of Moodle's
+  /// default stores.
   bool remove_store(const std::string& name);
 
   bool operator==(const CacheConfig&) const = default;

@@ -27,8 +27,8 @@ void make_folder(const std::string& path, const std::string& above, unsigned mod
                 cli::system_error(error, "cannot create " + shown(path)).message());
   }
   struct stat owner {};
-  if (::stat(above.c_str(), &owner) != 0 ||
-      ::chown(path.c_str(), owner.st_uid, owner.st_gid) != 0 || ::chmod(path.c_str(), mode) != 0) {
+  if (::stat(above.c_str(), &owner) != 0 || ::chown(path.c_str(), owner.st_uid, owner.st_gid) != 0
+      || ::chmod(path.c_str(), mode) != 0) {
     const int error = errno;
     ::rmdir(path.c_str());
     throw cli::system_error(error, "cannot give " + shown(path) + " to the web server");
@@ -41,9 +41,9 @@ constexpr std::chrono::seconds fresh{5};
 void await_moodles_rename(const std::string& temporary) {
   const auto end = std::chrono::steady_clock::now() + fresh;
   struct stat status {};
-  while (::stat(temporary.c_str(), &status) == 0 &&
-         ::time(nullptr) - status.st_mtim.tv_sec < fresh.count() &&
-         std::chrono::steady_clock::now() < end) {
+  while (::stat(temporary.c_str(), &status) == 0
+         && ::time(nullptr) - status.st_mtim.tv_sec < fresh.count()
+         && std::chrono::steady_clock::now() < end) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
 }

@@ -66,8 +66,9 @@ void CacheServerOptions::validate() const {
   }
   parse_nodes(nodes);
   if (!endpoint && (nodes.empty() || choice == "endpoint")) {
-    throw Error(ExitCode::usage, fmt::format("--{}endpoint is missing", name),
-                "name the cluster's configuration endpoint, or pass facts that hold it with --facts");
+    throw Error(
+        ExitCode::usage, fmt::format("--{}endpoint is missing", name),
+        "name the cluster's configuration endpoint, or pass facts that hold it with --facts");
   }
 }
 
@@ -95,8 +96,8 @@ CacheServers choose_servers(const CacheServerOptions& options, php::Runtime& php
       return use_endpoint(fmt::format("{} is a plain memcached", endpoint.text()));
     }
   }
-  if (options.choice == "auto" && options.endpoint &&
-      php.has_constant("Memcached::DYNAMIC_CLIENT_MODE")) {
+  if (options.choice == "auto" && options.endpoint
+      && php.has_constant("Memcached::DYNAMIC_CLIENT_MODE")) {
     return use_endpoint("the endpoint: PHP's memcached client follows it to the nodes");
   }
   if (options.choice == "auto") {

@@ -41,10 +41,10 @@ struct CacheServers {
   std::string reason; ///< why these, for a person
 };
 
-/// Decides and, where that takes the nodes, asks the endpoint for them. `auto` gives the endpoint only
-/// to a PHP whose memcached client follows it (Amazon's own, which defines
-/// Memcached::DYNAMIC_CLIENT_MODE) or when the endpoint is a plain memcached; everyone else gets the
-/// nodes. Throws cli::Error{unavailable} when the endpoint does not answer.
+/// Decides and, where that takes the nodes, asks the endpoint for them. `auto` gives the endpoint
+/// only to a PHP whose memcached client follows it (Amazon's own, which defines
+/// Memcached::DYNAMIC_CLIENT_MODE) or when the endpoint is a plain memcached; everyone else gets
+/// the nodes. Throws cli::Error{unavailable} when the endpoint does not answer.
 CacheServers choose_servers(const CacheServerOptions& options, php::Runtime& php,
                             const cli::Log& log);
 

@@ -31,12 +31,12 @@ bool ends_statement(const std::string& content, const Token& token) {
     return true;
   }
   const std::string_view text = text_of(content, token);
-  return token.kind == TokenKind::other &&
-         (text == ";" || text == "{" || text == "}" || text == ":");
+  return token.kind == TokenKind::other
+         && (text == ";" || text == "{" || text == "}" || text == ":");
 }
 
-/// The token that requires lib/setup.php: of those up to the line that PHP gave, the last one, and of
-/// several in that line the one that names the file.
+/// The token that requires lib/setup.php: of those up to the line that PHP gave, the last one, and
+/// of several in that line the one that names the file.
 std::size_t find_require(const std::string& content, const std::vector<Token>& tokens, int line) {
   std::size_t found = tokens.size();
   bool named = false;
@@ -46,7 +46,8 @@ std::size_t find_require(const std::string& content, const std::vector<Token>& t
     }
     const std::size_t semicolon = content.find(';', tokens[i].offset);
     const std::string_view statement = std::string_view(content).substr(
-        tokens[i].offset, semicolon == std::string::npos ? semicolon : semicolon - tokens[i].offset);
+        tokens[i].offset,
+        semicolon == std::string::npos ? semicolon : semicolon - tokens[i].offset);
     const bool names = statement.find("setup.php") != std::string_view::npos;
     if (found == tokens.size() || names || !named || tokens[i].line > tokens[found].line) {
       found = i;
@@ -81,7 +82,9 @@ std::string ManagedBlock::begin() const {
                      command_);
 }
 
-std::string ManagedBlock::end() const { return fmt::format("// {}: end.", command_); }
+std::string ManagedBlock::end() const {
+  return fmt::format("// {}: end.", command_);
+}
 
 std::string ManagedBlock::strip(php::Runtime& php, const std::string& path,
                                 const std::string& content) const {
@@ -119,10 +122,11 @@ std::string ManagedBlock::strip(php::Runtime& php, const std::string& path,
     return content; // the words stand in a string or behind the last ?>
   }
   if (!to) {
-    throw broken({TokenKind::comment, *from, 0,
-                  1 + static_cast<int>(std::count(content.begin(),
-                                                  content.begin() + static_cast<std::ptrdiff_t>(*from),
-                                                  '\n'))});
+    throw broken(
+        {TokenKind::comment, *from, 0,
+         1
+             + static_cast<int>(std::count(
+                 content.begin(), content.begin() + static_cast<std::ptrdiff_t>(*from), '\n'))});
   }
   return content.substr(0, *from) + content.substr(*to);
 }
@@ -156,8 +160,8 @@ std::string php_literal(const std::string& text) {
   std::string literal = "'";
   for (std::size_t i = 0; i < text.size(); ++i) {
     const bool last = i + 1 == text.size();
-    if (text[i] == '\'' ||
-        (text[i] == '\\' && (last || text[i + 1] == '\\' || text[i + 1] == '\''))) {
+    if (text[i] == '\''
+        || (text[i] == '\\' && (last || text[i + 1] == '\\' || text[i + 1] == '\''))) {
       literal += '\\';
     }
     literal += text[i];

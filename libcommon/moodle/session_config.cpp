@@ -38,8 +38,8 @@ std::vector<std::string> stale_keys(const Array& cfg, const SessionSettings& set
   std::vector<std::string> keys;
   for (const auto& [key, value] : cfg.entries) {
     const auto* const name = std::get_if<std::string>(&key);
-    if (name != nullptr && name->starts_with(key_prefix(settings.handler_class)) &&
-        !names_key(settings, *name)) {
+    if (name != nullptr && name->starts_with(key_prefix(settings.handler_class))
+        && !names_key(settings, *name)) {
       keys.push_back(*name);
     }
   }
@@ -48,12 +48,12 @@ std::vector<std::string> stale_keys(const Array& cfg, const SessionSettings& set
 
 bool has_exactly(const Array& cfg, const SessionSettings& settings) {
   const Value* const handler = cfg.find(class_key);
-  return handler != nullptr && *handler == Value(settings.handler_class) &&
-         stale_keys(cfg, settings).empty() &&
-         std::all_of(settings.values.begin(), settings.values.end(), [&](const auto& wanted) {
-           const Value* const value = cfg.find(wanted.first);
-           return value != nullptr && *value == wanted.second;
-         });
+  return handler != nullptr && *handler == Value(settings.handler_class)
+         && stale_keys(cfg, settings).empty()
+         && std::all_of(settings.values.begin(), settings.values.end(), [&](const auto& wanted) {
+              const Value* const value = cfg.find(wanted.first);
+              return value != nullptr && *value == wanted.second;
+            });
 }
 
 /// $CFG without the keys that the settings are about, for comparing the rest.
@@ -120,19 +120,18 @@ std::vector<net::Endpoint> session_servers(const Array& cfg) {
 }
 
 Evaluation SessionConfig::evaluate(const std::string& content) const {
-  return content == site_.config_content
-             ? site_.evaluation
-             : evaluate_config(*site_.php, site_.config_path, content);
+  return content == site_.config_content ? site_.evaluation
+                                         : evaluate_config(*site_.php, site_.config_path, content);
 }
 
-std::string SessionConfig::with(const std::string& content,
-                                const SessionSettings& settings) const {
+std::string SessionConfig::with(const std::string& content, const SessionSettings& settings) const {
   const std::string base = block_.strip(*site_.php, site_.config_path, content);
   const Evaluation evaluation = evaluate(base);
   if (base == content && has_exactly(evaluation.cfg, settings)) {
     return content;
   }
-  return block_.insert(*site_.php, site_.config_path, base, evaluation, php_lines(evaluation.cfg, settings));
+  return block_.insert(*site_.php, site_.config_path, base, evaluation,
+                       php_lines(evaluation.cfg, settings));
 }
 
 std::string SessionConfig::without(const std::string& content) const {
@@ -147,8 +146,8 @@ void SessionConfig::verify(const std::string& after, const std::string& before,
                            const SessionSettings& settings) const {
   const auto fail = [&](std::string_view why) {
     return Error(ExitCode::config,
-                 fmt::format("{}: the lines cannot be placed so that they count: {}", shown(site_.config_path),
-                             why),
+                 fmt::format("{}: the lines cannot be placed so that they count: {}",
+                             shown(site_.config_path), why),
                  "put the statement that requires lib/setup.php on lines of its own");
   };
   std::optional<Evaluation> evaluation;
@@ -163,8 +162,8 @@ void SessionConfig::verify(const std::string& after, const std::string& before,
   if (!has_exactly(evaluation->cfg, settings)) {
     throw fail("Moodle would not see the session settings");
   }
-  if (!(without_session_keys(evaluation->cfg, settings) ==
-        without_session_keys(evaluate(before).cfg, settings))) {
+  if (!(without_session_keys(evaluation->cfg, settings)
+        == without_session_keys(evaluate(before).cfg, settings))) {
     throw fail("other settings would change");
   }
 }

@@ -14,7 +14,7 @@ namespace moodle {
 
 /// The settings that one session handler is to have; what is not named here is to be unset.
 struct SessionSettings {
-  std::string handler_class; ///< "\core\session\memcached"
+  std::string handler_class;                              ///< "\core\session\memcached"
   std::vector<std::pair<std::string, php::Value>> values; ///< text or integer, in order
 };
 
@@ -26,8 +26,8 @@ std::string session_handler_class(const php::Array& cfg);
 /// "memcached" for "\core\session\memcached"; another class is given as it is.
 std::string session_handler_name(const std::string& handler_class);
 
-/// The cache servers of the handler in force; none when sessions are in files or in the database. Text
-/// that is no endpoint is left out.
+/// The cache servers of the handler in force; none when sessions are in files or in the database.
+/// Text that is no endpoint is left out.
 std::vector<net::Endpoint> session_servers(const php::Array& cfg);
 
 /// Plans the change of one config.php; judged by what PHP makes of the file, not by its text.

@@ -24,7 +24,9 @@ bool is_directory(const std::string& path) {
   return ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
 }
 
-bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
+bool exists(const std::string& path) {
+  return ::access(path.c_str(), F_OK) == 0;
+}
 
 std::string parent(const std::string& path) {
   const std::size_t slash = path.rfind('/');
@@ -36,8 +38,9 @@ std::string first_line(const std::string& message) {
   return shown(message.substr(0, message.find('\n')));
 }
 
-/// config.php stands in the root of the code, up to Moodle 5.0; from 5.1 the code is in public/ beside
-/// it. A config.php that is kept elsewhere still requires setup.php by its place in the code.
+/// config.php stands in the root of the code, up to Moodle 5.0; from 5.1 the code is in public/
+/// beside it. A config.php that is kept elsewhere still requires setup.php by its place in the
+/// code.
 std::string find_dirroot(const std::string& config_path, const Evaluation& evaluation) {
   std::vector<std::string> roots{parent(config_path)};
   if (evaluation.setup_path.starts_with('/')) {
@@ -74,8 +77,7 @@ Version read_version(php::Runtime& php, const std::string& dirroot) {
 
 } // namespace
 
-Evaluation evaluate_config(php::Runtime& php, const std::string& path,
-                           const std::string& content) {
+Evaluation evaluate_config(php::Runtime& php, const std::string& path, const std::string& content) {
   php::Run run = php.run({.path = path,
                           .content = content,
                           .stop_at = setup,
@@ -84,8 +86,8 @@ Evaluation evaluate_config(php::Runtime& php, const std::string& path,
                           .variables = {"CFG"}});
   switch (run.end) {
   case php::Run::End::failed:
-    throw Error(ExitCode::config, fmt::format("{}: line {}: {}", shown(run.file), run.line,
-                                              first_line(run.message)));
+    throw Error(ExitCode::config,
+                fmt::format("{}: line {}: {}", shown(run.file), run.line, first_line(run.message)));
   case php::Run::End::exited:
     throw Error(ExitCode::config,
                 fmt::format("{} calls exit before it requires {}", shown(path), setup));
@@ -126,10 +128,10 @@ std::string Site::dataroot() const {
                 "does it come from the web server's environment? Then set it for this command too");
   }
   if (!is_directory(path)) {
-    throw Error(ExitCode::no_input,
-                fmt::format("{}: $CFG->dataroot '{}' is not a folder", shown(config_path),
-                            shown(path)),
-                "is the shared file system mounted on this host?");
+    throw Error(
+        ExitCode::no_input,
+        fmt::format("{}: $CFG->dataroot '{}' is not a folder", shown(config_path), shown(path)),
+        "is the shared file system mounted on this host?");
   }
   return path;
 }

@@ -11,8 +11,8 @@
 
 namespace moodle {
 
-/// What config.php leaves in $CFG at the moment when lib/setup.php is required; what it assigns after
-/// that comes too late for Moodle.
+/// What config.php leaves in $CFG at the moment when lib/setup.php is required; what it assigns
+/// after that comes too late for Moodle.
 struct Evaluation {
   php::Array cfg;
   std::string setup_path; ///< as it was required
@@ -31,7 +31,7 @@ struct Site {
   Evaluation evaluation;
   /// The folder with version.php (5.1 and later: public/); empty when the code is not on this host.
   std::string dirroot;
-  php::Runtime* php = nullptr; ///< what evaluated it; outlives the site
+  php::Runtime* php = nullptr;          ///< what evaluated it; outlives the site
   std::optional<Version> given_version; ///< from --moodle-version
 
   /// The release, as given or from version.php; nothing when the code is not on this host. Throws
@@ -39,8 +39,8 @@ struct Site {
   [[nodiscard]] std::optional<Version> version() const;
   /// A setting's text; empty when absent. Throws cli::Error{config} when it is no scalar.
   [[nodiscard]] std::string text(std::string_view name) const;
-  /// $CFG->dataroot. Throws cli::Error{config} when it is not an absolute path, {no_input} when there
-  /// is no such folder.
+  /// $CFG->dataroot. Throws cli::Error{config} when it is not an absolute path, {no_input} when
+  /// there is no such folder.
   [[nodiscard]] std::string dataroot() const;
   /// $CFG->cachedir, by default dataroot/cache.
   [[nodiscard]] std::string cachedir() const;
@@ -49,8 +49,8 @@ struct Site {
   [[nodiscard]] std::string cache_config_path() const;
   /// The mode of folders that Moodle makes: $CFG->directorypermissions, by default 02777.
   [[nodiscard]] unsigned directory_permissions() const;
-  /// How to reach the database. Throws cli::Error{config} when dbtype is not pgsql; the hint is then
-  /// `unsupported_hint`.
+  /// How to reach the database. Throws cli::Error{config} when dbtype is not pgsql; the hint is
+  /// then `unsupported_hint`.
   [[nodiscard]] database::Settings database(const std::string& unsupported_hint) const;
   /// Whether the code holds this file below dirroot; nothing when the code is not on this host.
   [[nodiscard]] std::optional<bool> has_file(const std::string& relative_path) const;

@@ -30,9 +30,10 @@ std::optional<Version> parse_version(std::string_view text) {
       return std::nullopt;
     }
   }
-  const bool release_ends = at == end || *at == '+' || *at == ' ' ||
-                            std::string_view(at, static_cast<std::size_t>(end - at)).starts_with("dev") ||
-                            *at == 'b' || *at == 'r';
+  const bool release_ends =
+      at == end || *at == '+' || *at == ' '
+      || std::string_view(at, static_cast<std::size_t>(end - at)).starts_with("dev") || *at == 'b'
+      || *at == 'r';
   return release_ends ? std::optional(version) : std::nullopt;
 }
 

@@ -1,6 +1,6 @@
-// The only file that sees Zend headers. Two rules hold in it: a Zend bailout is a longjmp, so no frame
-// between zend_try and the engine may own anything that needs a destructor; and nothing of Zend's
-// outlives the request that it was made in.
+// The only file that sees Zend headers. Two rules hold in it: a Zend bailout is a longjmp, so no
+// frame between zend_try and the engine may own anything that needs a destructor; and nothing of
+// Zend's outlives the request that it was made in.
 
 #include "php/engine.hpp"
 
@@ -260,8 +260,8 @@ void execute() {
   }
 }
 
-/// Ends a request without the script's shutdown functions and destructors: they are its own business
-/// no longer, and could loop.
+/// Ends a request without the script's shutdown functions and destructors: they are its own
+/// business no longer, and could loop.
 void end_request() {
   zend_try {
     php_free_shutdown_functions();
@@ -339,9 +339,7 @@ void scan(const std::string& source, Array& flat) {
   zend_prepare_string_for_scanning(&text, ZSTR_EMPTY_ALLOC());
   LANG_SCNG(yy_state) = yycINITIAL;
   std::int64_t index = 0;
-  const auto push = [&](std::int64_t number) {
-    flat.entries.emplace_back(index++, Value(number));
-  };
+  const auto push = [&](std::int64_t number) { flat.entries.emplace_back(index++, Value(number)); };
   const unsigned char* start = LANG_SCNG(yy_start);
   zval token;
   for (;;) {
@@ -369,7 +367,9 @@ void scan(const std::string& source, Array& flat) {
 
 Value tokens(const Array& request) {
   Array flat;
-  zend_try { scan(*request.find("content")->string(), flat); }
+  zend_try {
+    scan(*request.find("content")->string(), flat);
+  }
   zend_end_try();
   return flat;
 }
@@ -387,11 +387,12 @@ Value var_export(const Array& request) {
 }
 
 Value has_constant(const Array& request) {
-  zend_string* name =
-      zend_string_init(request.find("name")->string()->data(),
-                       request.find("name")->string()->size(), false);
+  zend_string* name = zend_string_init(request.find("name")->string()->data(),
+                                       request.find("name")->string()->size(), false);
   zval* found = nullptr;
-  zend_try { found = zend_get_constant_ex(name, nullptr, ZEND_FETCH_CLASS_SILENT); }
+  zend_try {
+    found = zend_get_constant_ex(name, nullptr, ZEND_FETCH_CLASS_SILENT);
+  }
   zend_end_try();
   zend_clear_exception();
   zend_string_release(name);
@@ -421,8 +422,8 @@ struct Watched {
     original(INTERNAL_FUNCTION_PARAM_PASSTHRU);
   }
   static void install(const char* name) {
-    auto* function = static_cast<zend_internal_function*>(zend_hash_str_find_ptr(
-        CG(function_table), name, std::char_traits<char>::length(name)));
+    auto* function = static_cast<zend_internal_function*>(
+        zend_hash_str_find_ptr(CG(function_table), name, std::char_traits<char>::length(name)));
     original = function->handler;
     function->handler = call;
   }
@@ -439,7 +440,9 @@ void install_hooks() {
   Watched<3>::install("get_loaded_extensions");
 }
 
-size_t discard(const char*, size_t length) { return length; }
+size_t discard(const char*, size_t length) {
+  return length;
+}
 void discard_log(const char*, int) {}
 
 void start(bool with_ini_files) {

@@ -45,8 +45,7 @@ bool send(int socket, const Value& value) {
   std::string frame(reinterpret_cast<const char*>(&length), sizeof length);
   frame += body;
   for (std::size_t sent = 0; sent < frame.size();) {
-    const ssize_t count =
-        ::send(socket, frame.data() + sent, frame.size() - sent, MSG_NOSIGNAL);
+    const ssize_t count = ::send(socket, frame.data() + sent, frame.size() - sent, MSG_NOSIGNAL);
     if (count < 0 && errno == EINTR) {
       continue;
     }

@@ -82,7 +82,9 @@ private:
 Runtime::Runtime(std::chrono::milliseconds timeout) : timeout_(timeout) {}
 Runtime::~Runtime() = default;
 
-void Runtime::start() { process(Ini::none); }
+void Runtime::start() {
+  process(Ini::none);
+}
 
 Runtime::Process& Runtime::process(Ini ini) {
   // A process with ini files can do whatever one without can.

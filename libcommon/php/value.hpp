@@ -12,7 +12,8 @@ namespace php {
 
 class Value;
 
-/// A key of a PHP array: an integer or a string, never a string that PHP would turn into an integer.
+/// A key of a PHP array: an integer or a string, never a string that PHP would turn into an
+/// integer.
 using Key = std::variant<std::int64_t, std::string>;
 
 /// A PHP array, or the public properties of an object, in PHP's order.

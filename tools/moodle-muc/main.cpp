@@ -1,8 +1,7 @@
-#include "memcached_store.hpp"
-
 #include "cli/command.hpp"
 #include "cli/text.hpp"
 #include "io/edit.hpp"
+#include "memcached_store.hpp"
 #include "moodle/cache_config.hpp"
 #include "moodle/cache_lock.hpp"
 #include "moodle/cache_servers.hpp"
@@ -57,8 +56,8 @@ struct StoreName {
     name = given.value_or(name);
     constexpr std::string_view others = "-_ ";
     const bool fits = std::all_of(name.begin(), name.end(), [&](char c) {
-      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-             others.find(c) != std::string_view::npos;
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')
+             || others.find(c) != std::string_view::npos;
     });
     constexpr std::size_t longest = 100;
     if (name.empty() || !fits || name.size() > longest || cli::trim(name) != name) {
@@ -86,8 +85,8 @@ ExitCode edit(Muc& muc, const cli::EditMode& mode, const moodle::CacheLockOption
   };
   edit.verify = [&](const std::string& after) {
     if (!(CacheConfig::parse(muc.php, muc.path, after) == *wanted)) {
-      throw Error(ExitCode::bug, fmt::format("the new {} would not mean what was planned",
-                                             shown(muc.path)));
+      throw Error(ExitCode::bug,
+                  fmt::format("the new {} would not mean what was planned", shown(muc.path)));
     }
   };
   edit.lock = [&](const std::string&) {
@@ -108,8 +107,7 @@ struct Mapping {
     const auto mode = moodle::parse_cache_mode(text.substr(0, equals));
     const auto stores = equals == std::string::npos ? std::vector<std::string>{}
                                                     : cli::split(text.substr(equals + 1), ',');
-    if (!mode || stores.empty() ||
-        std::find(stores.begin(), stores.end(), "") != stores.end()) {
+    if (!mode || stores.empty() || std::find(stores.begin(), stores.end(), "") != stores.end()) {
       throw Error(ExitCode::usage,
                   fmt::format("'{}' is not a value for --map: it takes MODE=STORE[,STORE]..., the "
                               "mode being application, session or request",
@@ -147,8 +145,7 @@ public:
   ExitCode run(cli::Context& context) override {
     Muc muc(site_);
     require_memcached_store(muc.site);
-    const moodle::CacheServers servers =
-        moodle::choose_servers(servers_, muc.php, context.log());
+    const moodle::CacheServers servers = moodle::choose_servers(servers_, muc.php, context.log());
     context.log().detail("chosen: " + servers.reason);
     refuse_session_servers(muc.site, servers);
     return edit(
@@ -169,8 +166,7 @@ private:
   }
 
   /// Purging a memcached store flushes the whole server, and with it every session there.
-  void refuse_session_servers(const moodle::Site& site,
-                              const moodle::CacheServers& servers) const {
+  void refuse_session_servers(const moodle::Site& site, const moodle::CacheServers& servers) const {
     std::vector<net::Endpoint> ours = servers.servers;
     if (servers_.endpoint) {
       ours.push_back(net::parse_endpoint(*servers_.endpoint, 11211));

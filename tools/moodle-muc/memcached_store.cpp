@@ -30,10 +30,11 @@ Weight parse_weight(const std::string& text) {
   const auto number =
       equals == std::string::npos ? std::nullopt : cli::parse_unsigned(text.substr(equals + 1));
   if (!number || *number < 1 || *number > 1'000'000) {
-    throw Error(ExitCode::usage,
-                fmt::format("'{}' is not a value for --weight: it takes HOST:PORT=WEIGHT, the weight "
-                            "being a whole number from 1 to 1000000",
-                            shown(text)));
+    throw Error(
+        ExitCode::usage,
+        fmt::format("'{}' is not a value for --weight: it takes HOST:PORT=WEIGHT, the weight "
+                    "being a whole number from 1 to 1000000",
+                    shown(text)));
   }
   return {net::parse_endpoint(text.substr(0, equals), default_port), *number};
 }
@@ -55,7 +56,8 @@ php::Value server_entry(const net::Endpoint& server, const std::vector<Weight>& 
 
 void MemcachedStoreOptions::declare(cli::Options& options) {
   options.group("Memcached store");
-  options.text("prefix", prefix, "TEXT", "what every key begins with: letters, digits, '-' and '_'");
+  options.text("prefix", prefix, "TEXT",
+               "what every key begins with: letters, digits, '-' and '_'");
   options.choice("compression", compression, {"on", "off"}, "compress large values (default on)");
   options.choice("serialiser", serialiser, {"php", "igbinary"},
                  "how values become bytes (default php)");
@@ -64,16 +66,17 @@ void MemcachedStoreOptions::declare(cli::Options& options) {
 
 void MemcachedStoreOptions::validate() const {
   const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-'
+           || c == '_';
   };
   constexpr std::size_t longest = 128; // MEMCACHED_PREFIX_KEY_MAX_SIZE of libmemcached
-  if (prefix && (!std::all_of(prefix->begin(), prefix->end(), allowed) ||
-                 prefix->size() >= longest)) {
-    throw Error(ExitCode::usage,
-                fmt::format("'{}' is not a value for --prefix: it takes at most {} letters, digits, "
-                            "'-' and '_'",
-                            shown(*prefix), longest - 1));
+  if (prefix
+      && (!std::all_of(prefix->begin(), prefix->end(), allowed) || prefix->size() >= longest)) {
+    throw Error(
+        ExitCode::usage,
+        fmt::format("'{}' is not a value for --prefix: it takes at most {} letters, digits, "
+                    "'-' and '_'",
+                    shown(*prefix), longest - 1));
   }
   for (const std::string& weight : weights) {
     parse_weight(weight);
@@ -82,8 +85,9 @@ void MemcachedStoreOptions::validate() const {
 
 void require_memcached_store(const moodle::Site& site) {
   const std::string file = "cache/stores/memcached/lib.php";
-  const std::string hint = "Moodle 4.2 and later cache in Redis or Valkey; 'moodle-session set' can "
-                           "still keep sessions in memcached";
+  const std::string hint =
+      "Moodle 4.2 and later cache in Redis or Valkey; 'moodle-session set' can "
+      "still keep sessions in memcached";
   if (const auto there = site.has_file(file)) {
     if (!*there) {
       throw Error(ExitCode::config,
@@ -96,11 +100,12 @@ void require_memcached_store(const moodle::Site& site) {
   }
   const auto version = site.version();
   if (!version) {
-    throw Error(ExitCode::config,
-                fmt::format("cannot tell whether the site's Moodle has a memcached cache store: its "
-                            "code is not beside {}",
-                            shown(site.config_path)),
-                "name its release with --moodle-version");
+    throw Error(
+        ExitCode::config,
+        fmt::format("cannot tell whether the site's Moodle has a memcached cache store: its "
+                    "code is not beside {}",
+                    shown(site.config_path)),
+        "name its release with --moodle-version");
   }
   if (*version >= moodle::Version{4, 2}) {
     throw Error(ExitCode::config,
@@ -123,8 +128,8 @@ php::Array memcached_configuration(const MemcachedStoreOptions& options,
   std::vector<Weight> weights;
   for (const std::string& text : options.weights) {
     weights.push_back(parse_weight(text));
-    if (std::find(servers.servers.begin(), servers.servers.end(), weights.back().server) ==
-        servers.servers.end()) {
+    if (std::find(servers.servers.begin(), servers.servers.end(), weights.back().server)
+        == servers.servers.end()) {
       throw Error(ExitCode::usage, fmt::format("--weight names {}, which is none of the servers",
                                                weights.back().server.text()));
     }

@@ -28,10 +28,10 @@ void require_memcached_store(const moodle::Site& site);
 
 extern const moodle::StorePlugin memcached_plugin;
 
-/// The `configuration` of the store: keys in the order of config_get_configuration_array (Moodle 3.3
-/// and 4.1 cache/stores/memcached/lib.php). With an endpoint, it is both the one server to read from
-/// and the one to write to; with nodes, keys are spread over them. Throws cli::Error{usage} for a
-/// weight of a server that is not there.
+/// The `configuration` of the store: keys in the order of config_get_configuration_array
+/// (Moodle 3.3 and 4.1 cache/stores/memcached/lib.php). With an endpoint, it is both the one server
+/// to read from and the one to write to; with nodes, keys are spread over them. Throws
+/// cli::Error{usage} for a weight of a server that is not there.
 php::Array memcached_configuration(const MemcachedStoreOptions& options,
                                    const moodle::CacheServers& servers,
                                    const php::Array* existing_store);

@@ -20,11 +20,11 @@ struct HandlerOptions {
   /// Throws cli::Error{usage}.
   void validate() const;
 
-  /// The keys that Moodle's code reads (Moodle 3.3 to 4.5 lib/classes/session/memcached.php). The two
-  /// lock times are always written, with Moodle's own defaults, so that the file says what is in
-  /// force. Throws cli::Error{config} when this Moodle does not know a key.
-  [[nodiscard]] moodle::SessionSettings
-  memcached(const moodle::Site& site, const std::vector<net::Endpoint>& servers) const;
+  /// The keys that Moodle's code reads (Moodle 3.3 to 4.5 lib/classes/session/memcached.php). The
+  /// two lock times are always written, with Moodle's own defaults, so that the file says what is
+  /// in force. Throws cli::Error{config} when this Moodle does not know a key.
+  [[nodiscard]] moodle::SessionSettings memcached(const moodle::Site& site,
+                                                  const std::vector<net::Endpoint>& servers) const;
 };
 
 /// Sessions in the database or in files: the class alone.

@@ -1,9 +1,8 @@
-#include "handler_settings.hpp"
-
 #include "cli/command.hpp"
 #include "cli/text.hpp"
 #include "database/connection.hpp"
 #include "database/installation.hpp"
+#include "handler_settings.hpp"
 #include "io/edit.hpp"
 #include "moodle/cache_config.hpp"
 #include "moodle/cache_servers.hpp"
@@ -31,19 +30,20 @@ void require_finished_installation(const moodle::Site& site, std::chrono::millis
     database::Connection connection(site.database(hint), tool_name, timeout);
     state = database::read_installation_state(connection);
   } catch (const Error& error) {
-    throw Error(error.code(),
-                fmt::format("cannot tell whether the installation has finished: {}",
-                            error.message()),
-                hint);
+    throw Error(
+        error.code(),
+        fmt::format("cannot tell whether the installation has finished: {}", error.message()),
+        hint);
   }
   if (!state.finished) {
-    throw Error(ExitCode::config,
-                state.has_tables
-                    ? "the installation of the site has not finished; it would fail with sessions in "
-                      "a cache"
-                    : "the site's database has no tables yet; the installation would fail with "
-                      "sessions in a cache",
-                "finish the installation first; " + hint);
+    throw Error(
+        ExitCode::config,
+        state.has_tables
+            ? "the installation of the site has not finished; it would fail with sessions in "
+              "a cache"
+            : "the site's database has no tables yet; the installation would fail with "
+              "sessions in a cache",
+        "finish the installation first; " + hint);
   }
 }
 
@@ -119,9 +119,9 @@ public:
     php.start();
     const moodle::Site site = moodle::load_site(site_, php);
     require_handler(site, handler_);
-    const moodle::SessionSettings wanted =
-        handler_ == "memcached" ? memcached(php, site, context)
-                                : settings_of_plain_handler(handler_);
+    const moodle::SessionSettings wanted = handler_ == "memcached"
+                                               ? memcached(php, site, context)
+                                               : settings_of_plain_handler(handler_);
     return edit(site, wanted, context);
   }
 

@@ -112,8 +112,8 @@ TEST_CASE("a parsed value is refused by name, as usage or as data") {
   CHECK_THROWS_WITH_AS(line.parse({"--port", "x"}), "--port: why not", cli::Error);
   cli::Options stream;
   stream.parsed("port", "N", "help", refuse, cli::From::facts);
-  const cli::Facts facts = cli::Facts::parse("#facts 1\nport=x\n#end\n", "in",
-                                             cli::Facts::Ending::required);
+  const cli::Facts facts =
+      cli::Facts::parse("#facts 1\nport=x\n#end\n", "in", cli::Facts::Ending::required);
   try {
     stream.apply(facts);
     FAIL("nothing was refused");

@@ -34,13 +34,15 @@ std::string text(const Run& run, const char* name) {
 TEST_CASE("a script stops where it requires the named file, in every form") {
   php::Runtime runtime(patience);
   for (const char* require :
-       {"require_once(__DIR__ . '/lib/setup.php');", "require_once dirname(__FILE__).'/lib/setup.php';",
-        "require('/nowhere/lib/setup.php');", "include 'lib/setup.php';",
-        "require_once(\"$CFG->dirroot/lib/setup.php\");", "$x = @include_once '/a/lib/setup.php';"}) {
+       {"require_once(__DIR__ . '/lib/setup.php');",
+        "require_once dirname(__FILE__).'/lib/setup.php';", "require('/nowhere/lib/setup.php');",
+        "include 'lib/setup.php';", "require_once(\"$CFG->dirroot/lib/setup.php\");",
+        "$x = @include_once '/a/lib/setup.php';"}) {
     CAPTURE(require);
-    const Run seen = run(runtime, std::string("<?php\n$CFG = new stdClass();\n$CFG->dirroot = '/x';\n"
-                                              "$CFG->a = 'before';\n") +
-                                      require + "\n$CFG->a = 'too late';\n");
+    const Run seen =
+        run(runtime, std::string("<?php\n$CFG = new stdClass();\n$CFG->dirroot = '/x';\n"
+                                 "$CFG->a = 'before';\n")
+                         + require + "\n$CFG->a = 'too late';\n");
     CHECK(seen.end == Run::End::stopped);
     CHECK(text(seen, "a") == "before");
     CHECK(seen.file == "/tmp/site/config.php");
@@ -97,18 +99,21 @@ TEST_CASE("a script that asks for an extension gets the host's") {
 
 TEST_CASE("values keep their types and order") {
   php::Runtime runtime(patience);
-  const Run seen = run(runtime, "<?php $CFG = ['b' => 1, 0 => 1.5, 'a' => \"\\0x\", 'n' => null, 7 => [true],"
-                                " 'o' => (object)['p' => false]];");
-  CHECK(runtime.var_export(cfg(seen)) ==
-        "array (\n  'b' => 1,\n  0 => 1.5,\n  'a' => '' . \"\\0\" . 'x',\n  'n' => NULL,\n  7 => \n"
-        "  array (\n    0 => true,\n  ),\n  'o' => \n  array (\n    'p' => false,\n  ),\n)");
+  const Run seen =
+      run(runtime, "<?php $CFG = ['b' => 1, 0 => 1.5, 'a' => \"\\0x\", 'n' => null, 7 => [true],"
+                   " 'o' => (object)['p' => false]];");
+  CHECK(runtime.var_export(cfg(seen))
+        == "array (\n  'b' => 1,\n  0 => 1.5,\n  'a' => '' . \"\\0\" . 'x',\n  'n' => NULL,\n  7 "
+           "=> \n"
+           "  array (\n    0 => true,\n  ),\n  'o' => \n  array (\n    'p' => false,\n  ),\n)");
   CHECK(cfg(seen).array()->find("o")->array()->class_name == "stdClass");
   CHECK(php::decode(php::encode(cfg(seen))) == cfg(seen));
 }
 
 TEST_CASE("tokens cover every byte") {
   php::Runtime runtime(patience);
-  const std::string source = "\xef\xbb\xbf<?php // require\r\n$a = 'require';\r\nrequire_once 'x';\n?>\ntail";
+  const std::string source =
+      "\xef\xbb\xbf<?php // require\r\n$a = 'require';\r\nrequire_once 'x';\n?>\ntail";
   const auto tokens = runtime.tokens(source);
   std::size_t end = 0;
   std::vector<int> includes;
