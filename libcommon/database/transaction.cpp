@@ -39,7 +39,7 @@ private:
 /// What the first line says (the second is about the statement), without "ERROR:" before it.
 Failure failure_of(const std::exception& error) {
   Failure failure = explain(cli::split(error.what(), '\n').front());
-  if (const std::size_t at = failure.reason.find(":  "); at != std::string::npos && at < 12) {
+  if (const std::size_t at = failure.reason.find(":  "); at < 12) {
     failure.reason.erase(0, at + 3);
   }
   return failure;

@@ -137,7 +137,8 @@ private:
     php::Runtime php(site_.php_timeout);
     const moodle::Site site = moodle::load_site(site_, php);
     request_.database = site.database(by_hand(site.text("prefix")));
-    if (site.evaluation.cfg.find("getremoteaddrconf") != nullptr) {
+    const php::Value* const setting = site.evaluation.cfg.find("getremoteaddrconf");
+    if (setting != nullptr && !setting->is_null()) {
       const std::string conf = site.text("getremoteaddrconf");
       const auto number = cli::parse_unsigned(conf.empty() ? "0" : conf);
       if (!number || *number > 255) {
