@@ -75,6 +75,19 @@ std::size_t statement_start(const std::string& content, const std::vector<Token>
   return blank ? line : start;
 }
 
+std::string quoted(const std::string& text) {
+  std::string literal = "'";
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool last = i + 1 == text.size();
+    if (text[i] == '\'' ||
+        (text[i] == '\\' && (last || text[i + 1] == '\\' || text[i + 1] == '\''))) {
+      literal += '\\';
+    }
+    literal += text[i];
+  }
+  return literal + "'";
+}
+
 } // namespace
 
 std::string ManagedBlock::begin() const {
@@ -156,17 +169,22 @@ std::string ManagedBlock::insert(php::Runtime& php, const std::string& path,
   return content.substr(0, at) + block + content.substr(at);
 }
 
-std::string php_literal(const std::string& text) {
-  std::string literal = "'";
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool last = i + 1 == text.size();
-    if (text[i] == '\''
-        || (text[i] == '\\' && (last || text[i + 1] == '\\' || text[i + 1] == '\''))) {
-      literal += '\\';
-    }
-    literal += text[i];
+std::string php_literal(const php::Value& value) {
+  if (const std::string* const text = value.string()) {
+    return quoted(*text);
   }
-  return literal + "'";
+  if (const php::Array* const array = value.array()) {
+    std::vector<std::string> entries;
+    for (const auto& [key, entry] : array->entries) {
+      const auto* const name = std::get_if<std::string>(&key);
+      entries.push_back((name == nullptr ? "" : quoted(*name) + " => ") + php_literal(entry));
+    }
+    return fmt::format("[{}]", fmt::join(entries, ", "));
+  }
+  if (const auto number = value.integer()) {
+    return std::to_string(*number);
+  }
+  return value.is_null() ? "null" : value.truthy() ? "true" : "false";
 }
 
 } // namespace moodle

@@ -73,9 +73,7 @@ std::vector<std::string> php_lines(const Array& cfg, const SessionSettings& sett
     lines.push_back(fmt::format("unset($CFG->{});", key));
   }
   for (const auto& [key, value] : settings.values) {
-    const auto number = value.integer();
-    lines.push_back(fmt::format("$CFG->{} = {};", key,
-                                number ? std::to_string(*number) : php_literal(*value.string())));
+    lines.push_back(fmt::format("$CFG->{} = {};", key, php_literal(value)));
   }
   return lines;
 }
@@ -140,6 +138,17 @@ std::string SessionConfig::without(const std::string& content) const {
 
 bool SessionConfig::is_managed(const std::string& content) const {
   return block_.is_in(*site_.php, site_.config_path, content);
+}
+
+std::vector<std::string> SessionConfig::keys_elsewhere() const {
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : evaluate(without(site_.config_content)).cfg.entries) {
+    const auto* const name = std::get_if<std::string>(&key);
+    if (name != nullptr && (*name == "dbsessions" || name->starts_with("session_"))) {
+      keys.push_back(*name);
+    }
+  }
+  return keys;
 }
 
 void SessionConfig::verify(const std::string& after, const std::string& before,

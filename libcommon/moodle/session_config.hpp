@@ -43,6 +43,9 @@ public:
   [[nodiscard]] std::string without(const std::string& content) const;
   [[nodiscard]] bool is_managed(const std::string& content) const;
 
+  /// The session settings that the rest of config.php makes, without our lines, by key.
+  [[nodiscard]] std::vector<std::string> keys_elsewhere() const;
+
   /// Throws cli::Error{config} unless PHP sees exactly these settings in the content and otherwise
   /// the same $CFG as in `before`.
   void verify(const std::string& after, const std::string& before,

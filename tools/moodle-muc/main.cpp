@@ -1,11 +1,12 @@
 #include "cli/command.hpp"
 #include "cli/text.hpp"
 #include "io/edit.hpp"
-#include "memcached_store.hpp"
+#include "store_settings.hpp"
 #include "moodle/cache_config.hpp"
 #include "moodle/cache_lock.hpp"
 #include "moodle/cache_servers.hpp"
-#include "moodle/session_config.hpp"
+#include "moodle/opcache_advice.hpp"
+#include "moodle/shared_servers.hpp"
 #include "moodle/site.hpp"
 
 #include <algorithm>
@@ -93,6 +94,9 @@ ExitCode edit(Muc& muc, const cli::EditMode& mode, const moodle::CacheLockOption
     return moodle::lock_cache_config(muc.site, tool_name, lock);
   };
   const io::Outcome outcome = io::apply(edit, mode, context);
+  if (outcome == io::Outcome::changed) {
+    moodle::advise_reload(muc.php, muc.path, context.log());
+  }
   context.result("muc-result", io::text(outcome));
   return io::exit_code(outcome, mode);
 }
@@ -126,7 +130,7 @@ public:
     options.list("map", map_, "MODE=STORE[,STORE]...",
                  "the stores of a mode, first choice first (default application=STORE, unless the "
                  "store is the first choice already)");
-    memcached_.declare(options);
+    settings_.declare(options);
     lock_.declare(options);
     mode_.declare(options);
   }
@@ -135,7 +139,7 @@ public:
     site_.validate();
     servers_.validate();
     store_.validate();
-    memcached_.validate();
+    settings_.validate(servers_.protocol());
     mode_.validate();
     for (const std::string& text : map_) {
       mappings_.push_back(Mapping::parse(text));
@@ -144,41 +148,59 @@ public:
 
   ExitCode run(cli::Context& context) override {
     Muc muc(site_);
-    require_memcached_store(muc.site);
-    const moodle::CacheServers servers = moodle::choose_servers(servers_, muc.php, context.log());
+    require_store(muc.site, servers_.protocol());
+    const moodle::CacheServers servers =
+        moodle::choose_servers(servers_, muc.php, context.log());
     context.log().detail("chosen: " + servers.reason);
-    refuse_session_servers(muc.site, servers);
+    moodle::refuse_session_servers(muc.site, servers, servers_, context.log());
+    if (mode_.writes()) {
+      moodle::prove_servers(servers_, servers);
+    }
     return edit(
-        muc, mode_, lock_, [&](CacheConfig& config) { change(config, servers); }, context);
+        muc, mode_, lock_, [&](CacheConfig& config) { change(config, muc.site, servers); },
+        context);
   }
 
 private:
-  void change(CacheConfig& config, const moodle::CacheServers& servers) const {
-    config.set_store(store_.name, memcached_plugin,
-                     memcached_configuration(memcached_, servers, config.store(store_.name)));
+  void change(CacheConfig& config, const moodle::Site& site,
+              const moodle::CacheServers& servers) const {
+    const std::string name = store_.given ? store_.name : adopted(config, servers);
+    const php::Array* const existing = config.store(name);
+    config.set_store(name, store_plugin(servers.protocol),
+                     servers.protocol == moodle::CacheProtocol::memcached
+                         ? memcached_configuration(settings_, servers, existing)
+                         : redis_configuration(settings_, servers, site, existing));
     for (const Mapping& mapping : mappings_) {
       config.set_chain(mapping.mode, mapping.stores);
     }
     const auto chain = config.chain(CacheMode::application);
-    if (mappings_.empty() && (chain.empty() || chain.front() != store_.name)) {
-      config.set_chain(CacheMode::application, {store_.name});
+    if (mappings_.empty() && (chain.empty() || chain.front() != name)) {
+      config.set_chain(CacheMode::application, {name});
     }
   }
 
-  /// Purging a memcached store flushes the whole server, and with it every session there.
-  void refuse_session_servers(const moodle::Site& site, const moodle::CacheServers& servers) const {
+  /// The store that somebody else made for these servers, so that there are not two; else our own
+  /// name.
+  std::string adopted(const CacheConfig& config, const moodle::CacheServers& servers) const {
     std::vector<net::Endpoint> ours = servers.servers;
-    if (servers_.endpoint) {
-      ours.push_back(net::parse_endpoint(*servers_.endpoint, 11211));
+    if (servers.endpoint) {
+      ours.push_back(*servers.endpoint);
     }
-    for (const net::Endpoint& session : moodle::session_servers(site.evaluation.cfg)) {
-      if (std::find(ours.begin(), ours.end(), session) != ours.end()) {
-        throw Error(ExitCode::config,
-                    fmt::format("{} holds the site's sessions; purging caches would end them all",
-                                session.text()),
-                    "sessions and application caches need a cluster each");
+    if (config.store(store_.name) != nullptr) {
+      return store_.name;
+    }
+    for (const std::string& name : config.store_names()) {
+      const php::Value* const plugin = config.store(name)->find("plugin");
+      if (plugin == nullptr || *plugin != php::Value(text(servers.protocol))) {
+        continue;
+      }
+      for (const net::Endpoint& used : moodle::store_servers(*config.store(name))) {
+        if (std::find(ours.begin(), ours.end(), used) != ours.end()) {
+          return name;
+        }
       }
     }
+    return store_.name;
   }
 
   moodle::SiteOptions site_;
@@ -186,7 +208,7 @@ private:
   StoreName store_;
   std::vector<std::string> map_;
   std::vector<Mapping> mappings_;
-  MemcachedStoreOptions memcached_;
+  StoreOptions settings_;
   moodle::CacheLockOptions lock_;
   cli::EditMode mode_;
 };

@@ -1,30 +1,42 @@
 #pragma once
 
 #include "cli/options.hpp"
+#include "moodle/cache_servers.hpp"
 #include "moodle/session_config.hpp"
 #include "moodle/site.hpp"
-#include "net/endpoint.hpp"
 
 #include <optional>
 #include <string>
-#include <vector>
 
 /// The options of a session handler, and what config.php gets for them.
 struct HandlerOptions {
   std::optional<std::string> prefix;
-  std::optional<std::uint64_t> lock_timeout;
-  std::optional<std::uint64_t> lock_expire;
-  std::optional<std::uint64_t> lock_retry_sleep;
+  std::optional<std::uint64_t> lock_timeout;       ///< seconds
+  std::optional<std::uint64_t> lock_expire;        ///< seconds
+  std::optional<std::uint64_t> lock_retry;         ///< milliseconds
+  std::optional<std::uint64_t> lock_warn;          ///< seconds; Redis
+  std::optional<std::uint64_t> database;           ///< Redis
+  std::optional<std::uint64_t> connection_timeout; ///< seconds; Redis
+  std::optional<std::uint64_t> read_timeout;       ///< seconds; Redis
+  std::optional<std::uint64_t> max_retries;        ///< Redis
+  std::string serialiser;                          ///< Redis
+  std::string compressor;                          ///< Redis
 
   void declare(cli::Options& options);
-  /// Throws cli::Error{usage}.
-  void validate() const;
+  /// Throws cli::Error{usage} for what does not fit, or is for the other kind of servers.
+  void validate(moodle::CacheProtocol protocol) const;
 
-  /// The keys that Moodle's code reads (Moodle 3.3 to 4.5 lib/classes/session/memcached.php). The
-  /// two lock times are always written, with Moodle's own defaults, so that the file says what is
-  /// in force. Throws cli::Error{config} when this Moodle does not know a key.
+  /// The keys that this Moodle's code reads (Moodle 3.3 to 5.2 lib/classes/session/memcached.php and
+  /// redis.php), in the form that it reads them in. Throws cli::Error{config} for what this Moodle
+  /// cannot do, with what would work.
+  [[nodiscard]] moodle::SessionSettings settings(const moodle::Site& site,
+                                                 const moodle::CacheServers& servers) const;
+
+private:
   [[nodiscard]] moodle::SessionSettings memcached(const moodle::Site& site,
-                                                  const std::vector<net::Endpoint>& servers) const;
+                                                  const moodle::CacheServers& servers) const;
+  [[nodiscard]] moodle::SessionSettings redis(const moodle::Site& site,
+                                              const moodle::CacheServers& servers) const;
 };
 
 /// Sessions in the database or in files: the class alone.

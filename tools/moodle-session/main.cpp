@@ -6,10 +6,13 @@
 #include "io/edit.hpp"
 #include "moodle/cache_config.hpp"
 #include "moodle/cache_servers.hpp"
+#include "moodle/opcache_advice.hpp"
 #include "moodle/session_config.hpp"
+#include "moodle/shared_servers.hpp"
 #include "moodle/site.hpp"
+#include "net/memcached.hpp"
+#include "net/suitability.hpp"
 
-#include <algorithm>
 #include <memory>
 
 namespace {
@@ -47,35 +50,49 @@ void require_finished_installation(const moodle::Site& site, std::chrono::millis
   }
 }
 
-/// Purging caches flushes a cache server, and with it every session there.
-void refuse_cache_servers(php::Runtime& php, const moodle::Site& site,
-                          const std::vector<net::Endpoint>& servers) {
+/// The site's cache configuration; none before Moodle has made it.
+std::optional<moodle::CacheConfig> read_cache_config(php::Runtime& php, const moodle::Site& site) {
   const std::string path = site.cache_config_path();
-  std::string content;
   try {
-    content = io::read_snapshot(path, 64U << 20U).content;
+    const std::string content = io::read_snapshot(path, 64U << 20U).content;
+    return moodle::CacheConfig::parse(php, path, content);
   } catch (const Error& error) {
     if (error.code() == ExitCode::no_input) {
-      return; // Moodle has not made it yet
+      return std::nullopt;
     }
     throw;
   }
-  const auto config = moodle::CacheConfig::parse(php, path, content);
-  for (const std::string& name : config.store_names()) {
-    for (const net::Endpoint& used : moodle::store_servers(*config.store(name))) {
-      if (std::find(servers.begin(), servers.end(), used) != servers.end()) {
-        throw Error(ExitCode::config,
-                    fmt::format("{} is a server of the cache store '{}'; purging caches would end "
-                                "all sessions there",
-                                used.text(), shown(name)),
-                    "sessions and application caches need a cluster each");
-      }
-    }
-  }
 }
 
-std::unique_ptr<io::Lock> lock_config(const std::string& path, std::chrono::milliseconds timeout) {
-  return std::make_unique<io::FileLock>(path, timeout);
+/// Refuses servers that cannot hold sessions, and warns of those that will lose some.
+void judge_servers(const moodle::CacheServers& servers, std::chrono::milliseconds timeout,
+                   const cli::Log& log) {
+  const auto judge = [&](const net::Endpoint& server, const std::vector<net::Finding>& findings) {
+    for (const net::Finding& finding : findings) {
+      const std::string text = fmt::format("{} {}", server.text(), finding.text);
+      if (finding.severity == net::Finding::Severity::unusable) {
+        throw Error(ExitCode::config, text);
+      }
+      if (finding.severity == net::Finding::Severity::warning) {
+        log.warning(text);
+      } else {
+        log.detail(text);
+      }
+    }
+  };
+  const auto judge_all = [&](const auto& probes) {
+    for (const auto& probe : probes) {
+      if (probe.failure) {
+        throw Error(*probe.failure);
+      }
+      judge(probe.endpoint, net::session_findings(*probe.status));
+    }
+  };
+  if (servers.protocol == moodle::CacheProtocol::memcached) {
+    judge_all(net::probe_memcached(servers.servers, timeout));
+  } else {
+    judge_all(net::probe_redis(servers.servers, servers.access, timeout));
+  }
 }
 
 struct EditOptions {
@@ -88,6 +105,21 @@ struct EditOptions {
                     "how long to wait for another run on the same file (default 10)");
     mode.declare(options);
   }
+
+  /// Carries out the edit of the site's config.php, and reports.
+  ExitCode apply(io::Edit edit, const moodle::Site& site, cli::Context& context) const {
+    edit.path = site.config_path;
+    edit.max_bytes = max_bytes;
+    edit.lock = [this](const std::string& path) {
+      return std::make_unique<io::FileLock>(path, lock_timeout);
+    };
+    const io::Outcome outcome = io::apply(edit, mode, context);
+    if (outcome == io::Outcome::changed) {
+      moodle::advise_reload(*site.php, site.config_path, context.log());
+    }
+    context.result("session-result", io::text(outcome));
+    return io::exit_code(outcome, mode);
+  }
 };
 
 class Set : public cli::Command {
@@ -95,8 +127,8 @@ public:
   void declare(cli::Options& options) override {
     site_.declare(options);
     options.group("Sessions");
-    options.choice("handler", handler_, {"memcached", "database", "file"},
-                   "where sessions live (default memcached)");
+    options.choice("handler", handler_, {"memcached", "redis", "database", "file"},
+                   "where sessions live (default: in the cache servers)");
     settings_.declare(options);
     servers_.declare(options);
     options.group("Safety");
@@ -108,9 +140,21 @@ public:
   void validate(const cli::Options&) override {
     site_.validate();
     edit_.mode.validate();
-    settings_.validate();
-    if (handler_ == "memcached") {
-      servers_.validate();
+    if (handler_ == "database" || handler_ == "file") {
+      return;
+    }
+    if (!servers_.engine && handler_ == "redis") {
+      servers_.engine = "redis";
+    }
+    servers_.validate();
+    settings_.validate(servers_.protocol());
+    const std::string handler = text(servers_.protocol());
+    if (handler_.empty()) {
+      handler_ = handler;
+    } else if (handler_ != handler) {
+      throw Error(ExitCode::usage,
+                  fmt::format("--handler is {}, and --session-cache-engine is {}", handler_,
+                              shown(servers_.engine.value_or(handler))));
     }
   }
 
@@ -119,26 +163,30 @@ public:
     php.start();
     const moodle::Site site = moodle::load_site(site_, php);
     require_handler(site, handler_);
-    const moodle::SessionSettings wanted = handler_ == "memcached"
-                                               ? memcached(php, site, context)
-                                               : settings_of_plain_handler(handler_);
-    return edit(site, wanted, context);
+    const bool plain = handler_ == "database" || handler_ == "file";
+    return edit(site, plain ? settings_of_plain_handler(handler_) : in_cache(php, site, context),
+                context);
   }
 
 private:
-  moodle::SessionSettings memcached(php::Runtime& php, const moodle::Site& site,
-                                    cli::Context& context) {
-    const moodle::CacheServers chosen = moodle::choose_servers(servers_, php, context.log());
-    context.log().detail("chosen: " + chosen.reason);
-    std::vector<net::Endpoint> ours = chosen.servers;
-    if (servers_.endpoint) {
-      ours.push_back(net::parse_endpoint(*servers_.endpoint, 11211));
+  moodle::SessionSettings in_cache(php::Runtime& php, const moodle::Site& site,
+                                   cli::Context& context) {
+    moodle::CacheServers servers = moodle::choose_servers(servers_, php, context.log());
+    servers.access.database = settings_.database.value_or(0);
+    context.log().detail("chosen: " + servers.reason);
+    const moodle::SessionSettings wanted = settings_.settings(site, servers);
+    if (const auto config = read_cache_config(php, site)) {
+      moodle::refuse_store_servers(*config, servers, settings_.database.value_or(0), servers_,
+                                   context.log());
     }
-    refuse_cache_servers(php, site, ours);
     if (!force_) {
       require_finished_installation(site, db_timeout_);
     }
-    return settings_.memcached(site, chosen.servers);
+    if (edit_.mode.writes() && !servers_.no_probe) {
+      judge_servers(servers, servers_.timeout, context.log());
+      moodle::prove_servers(servers_, servers);
+    }
+    return wanted;
   }
 
   ExitCode edit(const moodle::Site& site, const moodle::SessionSettings& wanted,
@@ -146,21 +194,16 @@ private:
     const SessionConfig config(site);
     std::string before;
     io::Edit edit;
-    edit.path = site.config_path;
-    edit.max_bytes = max_bytes;
     edit.plan = [&](const std::string& there) {
       before = there;
       return config.with(there, wanted);
     };
     edit.verify = [&](const std::string& after) { config.verify(after, before, wanted); };
-    edit.lock = [&](const std::string& path) { return lock_config(path, edit_.lock_timeout); };
-    const io::Outcome outcome = io::apply(edit, edit_.mode, context);
-    context.result("session-result", io::text(outcome));
-    return io::exit_code(outcome, edit_.mode);
+    return edit_.apply(edit, site, context);
   }
 
   moodle::SiteOptions site_;
-  std::string handler_ = "memcached";
+  std::string handler_;
   HandlerOptions settings_;
   moodle::CacheServerOptions servers_{moodle::CacheUse::session};
   bool force_ = false;
@@ -186,16 +229,11 @@ public:
     const moodle::Site site = moodle::load_site(site_, php);
     const SessionConfig config(site);
     io::Edit edit;
-    edit.path = site.config_path;
-    edit.max_bytes = max_bytes;
     edit.plan = [&](const std::string& there) { return config.without(there); };
     edit.verify = [&](const std::string& after) {
       moodle::evaluate_config(php, site.config_path, after);
     };
-    edit.lock = [&](const std::string& path) { return lock_config(path, edit_.lock_timeout); };
-    const io::Outcome outcome = io::apply(edit, edit_.mode, context);
-    context.result("session-result", io::text(outcome));
-    return io::exit_code(outcome, edit_.mode);
+    return edit_.apply(edit, site, context);
   }
 
 private:
@@ -221,6 +259,7 @@ public:
     }
     context.result("session-server", servers);
     context.result("session-managed", config.is_managed(site.config_content) ? "true" : "false");
+    context.result("session-elsewhere", config.keys_elsewhere());
     return ExitCode::ok;
   }
 

@@ -1,0 +1,26 @@
+#pragma once
+
+#include "cli/log.hpp"
+#include "php/runtime.hpp"
+
+#include <string>
+#include <vector>
+
+namespace moodle {
+
+/// The settings of one PHP of this host that serves pages, as its ini files and pools give them.
+struct OpcacheSettings {
+  std::string service; ///< "php8.2-fpm" or "apache2": what is to be reloaded
+  bool enabled = true;
+  bool validates = true;   ///< opcache.validate_timestamps
+  std::int64_t seconds = 2; ///< opcache.revalidate_freq
+};
+
+/// Reads the ini files of PHP-FPM and of Apache's module, on Debian and on Amazon Linux; pools of
+/// PHP-FPM win over them. Empty on a host that serves no PHP.
+std::vector<OpcacheSettings> opcache_settings(php::Runtime& php);
+
+/// Says when the changed file is seen, and what has to be done where.
+void advise_reload(php::Runtime& php, const std::string& path, const cli::Log& log);
+
+} // namespace moodle
