@@ -72,13 +72,11 @@ public:
   /// PHP's (string) for null, bool, int and string; nothing for everything else.
   [[nodiscard]] std::optional<std::string> scalar_text() const;
 
-  bool operator==(const Value&) const = default;
+  bool operator==(const Value&) const;
 
 private:
   Variant variant_;
 };
-
-inline bool Array::operator==(const Array&) const = default;
 
 /// A compact form for the pipe between the command and its PHP process.
 std::string encode(const Value& value);
