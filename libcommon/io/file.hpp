@@ -5,6 +5,7 @@
 #include <chrono>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <sys/stat.h>
 
@@ -44,6 +45,9 @@ private:
   std::string directory_;
   std::string temporary_;
 };
+
+/// What killed runs left beside `path`; a run that goes on at this moment has its file there, too.
+std::vector<std::string> stray_replacements(const std::string& path);
 
 /// Removes what killed runs left beside `path`. Only for the holder of the lock on that file.
 void remove_stray_replacements(const std::string& path);
