@@ -5,6 +5,11 @@
 #include <chrono>
 #include <string>
 #include <string_view>
+<<<<<<< HEAD
+=======
+#include <vector>
+
+>>>>>>> 736ef4a1a4a8b1fa04b3e2d5e59db6193e464f00
 #include <sys/stat.h>
 
 namespace io {
@@ -44,6 +49,9 @@ private:
   std::string directory_;
   std::string temporary_;
 };
+
+/// What killed runs left beside `path`; a run that goes on at this moment has its file there, too.
+std::vector<std::string> stray_replacements(const std::string& path);
 
 /// Removes what killed runs left beside `path`. Only for the holder of the lock on that file.
 void remove_stray_replacements(const std::string& path);

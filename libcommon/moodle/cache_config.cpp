@@ -187,6 +187,10 @@ const Array* CacheConfig::store(std::string_view name) const {
   return nullptr;
 }
 
+Array* CacheConfig::editable_store(std::string_view name) {
+  return const_cast<Array*>(store(name));
+}
+
 std::vector<std::string> CacheConfig::chain(CacheMode mode) const {
   std::vector<std::pair<std::int64_t, std::string>> found;
   for (const auto& [key, value] : section("modemappings").entries) {
@@ -232,6 +236,12 @@ void CacheConfig::set_store(const std::string& name, const StorePlugin& plugin,
                             Array configuration) {
   refuse_default_store(name);
   const Array* const there = store(name);
+  if (there != nullptr && text_at(*there, "plugin") != plugin.name) {
+    throw Error(ExitCode::config,
+                fmt::format("the store '{}' is there already, of the kind {}", shown(name),
+                            shown(text_at(*there, "plugin"))),
+                "choose another name with --store, or remove that store first");
+  }
   std::string lock = there == nullptr ? "" : text_at(*there, "lock");
   Array entry;
   entry.set("name", name);
@@ -243,7 +253,11 @@ void CacheConfig::set_store(const std::string& name, const StorePlugin& plugin,
   entry.set("class", "cachestore_" + plugin.name);
   entry.set("default", false);
   entry.set("lock", lock.empty() ? default_lock() : std::move(lock));
-  section("stores").set(name, std::move(entry));
+  if (Array* const place = editable_store(name)) {
+    *place = std::move(entry);
+  } else {
+    section("stores").set(name, std::move(entry));
+  }
 }
 
 void CacheConfig::set_chain(CacheMode mode, const std::vector<std::string>& stores) {
@@ -255,7 +269,7 @@ void CacheConfig::set_chain(CacheMode mode, const std::vector<std::string>& stor
     const Array* const there = store(name);
     if (there == nullptr) {
       throw Error(ExitCode::config, fmt::format("there is no cache store '{}'", shown(name)),
-                  "the stores are: " + cli::join(store_names(), ", "));
+                  "the stores are: " + shown(cli::join(store_names(), ", "), 1000));
     }
     if ((number_at(*there, "modes") & static_cast<int>(mode)) == 0) {
       throw Error(ExitCode::config,

@@ -1,6 +1,7 @@
 #include "php/value.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 #include <stdexcept>
 
@@ -8,9 +9,12 @@ namespace php {
 
 namespace {
 
-bool is_key(const Key& key, std::string_view name) noexcept {
-  const auto* text = std::get_if<std::string>(&key);
-  return text != nullptr && *text == name;
+/// As PHP does it: a text that is the canonical form of an integer is that integer.
+Key make_key(std::string_view name) {
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+  const bool whole = error == std::errc{} && end == name.data() + name.size();
+  return whole && std::to_string(number) == name ? Key(number) : Key(std::string(name));
 }
 
 class Writer {
@@ -107,6 +111,7 @@ private:
 
 } // namespace
 
+<<<<<<< HEAD
 // Spelled out: clang 14, which the checks run, does not survive defaulting them for a type that
 // holds itself.
 bool Array::operator==(const Array& other) const {
@@ -118,12 +123,17 @@ bool Value::operator==(const Value& other) const {
 }
 
 const Value* Array::find(std::string_view key) const noexcept {
+=======
+const Value* Array::find(std::string_view key) const {
+>>>>>>> 736ef4a1a4a8b1fa04b3e2d5e59db6193e464f00
   const auto at = std::find_if(entries.begin(), entries.end(),
-                               [&](const auto& entry) { return is_key(entry.first, key); });
+                               [wanted = make_key(key)](const auto& entry) {
+                                 return entry.first == wanted;
+                               });
   return at == entries.end() ? nullptr : &at->second;
 }
 
-Value* Array::find(std::string_view key) noexcept {
+Value* Array::find(std::string_view key) {
   return const_cast<Value*>(std::as_const(*this).find(key));
 }
 
@@ -131,7 +141,7 @@ void Array::set(std::string_view key, Value value) {
   if (Value* const there = find(key)) {
     *there = std::move(value);
   } else {
-    entries.emplace_back(std::string(key), std::move(value));
+    entries.emplace_back(make_key(key), std::move(value));
   }
 }
 
@@ -146,7 +156,9 @@ void Array::push(Value value) {
 }
 
 void Array::remove(std::string_view key) {
-  std::erase_if(entries, [&](const auto& entry) { return is_key(entry.first, key); });
+  std::erase_if(entries, [wanted = make_key(key)](const auto& entry) {
+    return entry.first == wanted;
+  });
 }
 
 std::optional<std::int64_t> Value::integer() const noexcept {

@@ -22,8 +22,8 @@ struct Array {
   /// The class when it was an object, else empty.
   std::string class_name;
 
-  [[nodiscard]] const Value* find(std::string_view key) const noexcept;
-  [[nodiscard]] Value* find(std::string_view key) noexcept;
+  [[nodiscard]] const Value* find(std::string_view key) const;
+  [[nodiscard]] Value* find(std::string_view key);
   /// Replaces the value in its place, or appends.
   void set(std::string_view key, Value value);
   /// Appends with the next integer key.

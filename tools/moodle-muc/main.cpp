@@ -131,14 +131,22 @@ public:
     mode_.declare(options);
   }
 
-  void validate(const cli::Options&) override {
+  void validate(const cli::Options& options) override {
     site_.validate();
-    servers_.validate();
+    servers_.validate(options);
     store_.validate();
     memcached_.validate();
     mode_.validate();
     for (const std::string& text : map_) {
-      mappings_.push_back(Mapping::parse(text));
+      const Mapping mapping = Mapping::parse(text);
+      for (const Mapping& other : mappings_) {
+        if (other.mode == mapping.mode) {
+          throw Error(ExitCode::usage,
+                      fmt::format("--map gives the stores of {} caches more than once",
+                                  moodle::text(mapping.mode)));
+        }
+      }
+      mappings_.push_back(mapping);
     }
   }
 
@@ -172,7 +180,7 @@ private:
       ours.push_back(net::parse_endpoint(*servers_.endpoint, 11211));
     }
     for (const net::Endpoint& session : moodle::session_servers(site.evaluation.cfg)) {
-      if (std::find(ours.begin(), ours.end(), session) != ours.end()) {
+      if (moodle::is_among(session, ours)) {
         throw Error(ExitCode::config,
                     fmt::format("{} holds the site's sessions; purging caches would end them all",
                                 session.text()),

@@ -9,7 +9,6 @@
 #include "moodle/session_config.hpp"
 #include "moodle/site.hpp"
 
-#include <algorithm>
 #include <memory>
 
 namespace {
@@ -63,7 +62,7 @@ void refuse_cache_servers(php::Runtime& php, const moodle::Site& site,
   const auto config = moodle::CacheConfig::parse(php, path, content);
   for (const std::string& name : config.store_names()) {
     for (const net::Endpoint& used : moodle::store_servers(*config.store(name))) {
-      if (std::find(servers.begin(), servers.end(), used) != servers.end()) {
+      if (moodle::is_among(used, servers)) {
         throw Error(ExitCode::config,
                     fmt::format("{} is a server of the cache store '{}'; purging caches would end "
                                 "all sessions there",
@@ -105,12 +104,12 @@ public:
     edit_.declare(options);
   }
 
-  void validate(const cli::Options&) override {
+  void validate(const cli::Options& options) override {
     site_.validate();
     edit_.mode.validate();
     settings_.validate();
     if (handler_ == "memcached") {
-      servers_.validate();
+      servers_.validate(options);
     }
   }
 
