@@ -4,6 +4,7 @@
 #include "cli/text.hpp"
 
 #include <algorithm>
+#include <functional>
 
 namespace moodle {
 
@@ -49,6 +50,28 @@ Array mapping(const std::string& store, CacheMode mode, std::int64_t sort) {
   entry.set("mode", static_cast<int>(mode));
   entry.set("sort", sort);
   return entry;
+}
+
+void set_if_absent(Array& array, std::string_view key, const Value& value) {
+  const Value* const there = array.find(key);
+  if (there == nullptr || there->is_null()) {
+    array.set(key, value);
+  }
+}
+
+/// Sessions and requests take Moodle's default sharing, whatever the entry says.
+void complete_definition(Array& definition) {
+  constexpr int sharing_default = 2;
+  constexpr int sharing_options = 15;
+  if (number_at(definition, "mode") == static_cast<int>(CacheMode::application)) {
+    set_if_absent(definition, "sharingoptions", sharing_options);
+    set_if_absent(definition, "selectedsharingoption", sharing_default);
+    set_if_absent(definition, "userinputsharingkey", "");
+  } else {
+    definition.set("sharingoptions", sharing_default);
+    definition.set("selectedsharingoption", sharing_default);
+    definition.set("userinputsharingkey", "");
+  }
 }
 
 /// "host:port" from one entry of `servers`: a list of host, port and weight, or "host:port:weight".
@@ -323,6 +346,29 @@ bool CacheConfig::remove_store(const std::string& name) {
     write_chains(chains);
   }
   return true;
+}
+
+void CacheConfig::complete() {
+  const auto each = [&](std::string_view name, const std::function<void(Array&)>& edit) {
+    for (auto& [key, value] : section(name).entries) {
+      if (Array* const entry = value.array()) {
+        edit(*entry);
+      }
+    }
+  };
+  const auto set_flag = [](Array& entry, const char* key) {
+    const Value* const flag = entry.find(key);
+    entry.set(key, flag != nullptr && flag->truthy());
+  };
+  each("locks", [&](Array& lock) { set_flag(lock, "default"); });
+  each("stores", [&](Array& store) {
+    store.set("class", "cachestore_" + text_at(store, "plugin"));
+    set_flag(store, "default");
+    if (section("locks").find(text_at(store, "lock")) == nullptr) {
+      store.set("lock", default_lock());
+    }
+  });
+  each("definitions", complete_definition);
 }
 
 } // namespace moodle

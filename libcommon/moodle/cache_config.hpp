@@ -71,6 +71,10 @@ public:
   /// default stores.
   bool remove_store(const std::string& name);
 
+  /// Adds what Moodle adds to every entry when it loads a file, and so writes with its next change
+  /// (Moodle 3.3 to 4.5 cache/classes/config.php, load); the file that it makes first lacks it.
+  void complete();
+
   bool operator==(const CacheConfig&) const = default;
 
 private:

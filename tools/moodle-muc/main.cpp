@@ -80,8 +80,11 @@ ExitCode edit(Muc& muc, const cli::EditMode& mode, const moodle::CacheLockOption
     const CacheConfig there = CacheConfig::parse(muc.php, muc.path, before);
     wanted = there;
     change(*wanted);
-    // A file that says the same in other bytes needs no change.
-    return *wanted == there ? before : wanted->text(muc.php);
+    if (*wanted == there) {
+      return before; // in other bytes, maybe
+    }
+    wanted->complete();
+    return wanted->text(muc.php);
   };
   edit.verify = [&](const std::string& after) {
     if (!(CacheConfig::parse(muc.php, muc.path, after) == *wanted)) {
