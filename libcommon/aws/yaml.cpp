@@ -10,6 +10,7 @@
 #include <array>
 #include <map>
 #include <optional>
+#include <set>
 #include <sstream>
 
 namespace aws {
@@ -145,7 +146,7 @@ private:
 
   Node& make(Node::Kind kind, int line, std::string text = {}) {
     count(line, 1);
-    Node& node = document_.nodes_.emplace_back();
+    Node& node = document_.nodes_->emplace_back();
     node.kind = kind;
     node.line = line;
     node.text = std::move(text);

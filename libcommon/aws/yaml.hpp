@@ -1,7 +1,7 @@
 #pragma once
 
 #include <deque>
-#include <set>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -48,7 +48,8 @@ public:
 
 private:
   friend class DocumentBuilder;
-  std::deque<Node> nodes_;
+  /// Behind a pointer, so that moving a document moves no node.
+  std::unique_ptr<std::deque<Node>> nodes_ = std::make_unique<std::deque<Node>>();
   const Node* root_ = nullptr;
 };
 
