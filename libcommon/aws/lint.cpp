@@ -22,6 +22,19 @@ namespace {
 
 std::string normal(const std::string& path) { return fs::path(path).lexically_normal().string(); }
 
+/// The last part of a nested stack's TemplateURL, literal or inside Fn::Sub; empty for a stack that is
+/// none, and for another expression.
+std::string file_of_url(const Resource& stack) {
+  const Node* url = stack.is_stack() ? stack.property("TemplateURL") : nullptr;
+  if (url == nullptr) {
+    return {};
+  }
+  const auto call = call_of(*url);
+  const Node& text = call && call->function == "Fn::Sub" ? *call->argument : *url;
+  const std::size_t slash = text.text.rfind('/');
+  return slash == std::string::npos ? std::string() : text.text.substr(slash + 1);
+}
+
 /// A condition that is already known to hold around a use needs no search.
 bool guarded(const std::vector<Guard>& guards, std::string_view condition) {
   return std::any_of(guards.begin(), guards.end(), [&](const Guard& guard) {
@@ -77,14 +90,16 @@ std::string ring_text(const std::vector<const T*>& ring, const Name& name) {
 
 class Linter {
 public:
-  explicit Linter(const std::vector<Template>& templates)
-      : templates_(templates), typer_([this](const Template& parent, const Resource& stack) {
+  explicit Linter(const TemplateSet& set)
+      : templates_(set.templates),
+        unreadable_(set.unreadable_paths.begin(), set.unreadable_paths.end()), typer_([this](const Template& parent, const Resource& stack) {
           return child_of(parent, stack);
         }) {
-    for (const Template& templ : templates) {
+    for (const Template& templ : templates_) {
       by_path_[normal(templ.path)] = &templ;
+      by_name_[fs::path(templ.path).filename().string()].push_back(&templ);
     }
-    for (const Template& templ : templates) {
+    for (const Template& templ : templates_) {
       for (const Resource& resource : templ.resources) {
         if (const Template* child = child_of(templ, resource)) {
           nested_in_[child].push_back(&resource);
@@ -123,9 +138,12 @@ private:
   }
 
   const Template* child_of(const Template& templ, const Resource& stack) const {
-    const std::string path = nested_path(templ, stack);
-    const auto at = path.empty() ? by_path_.end() : by_path_.find(path);
-    return at == by_path_.end() ? nullptr : at->second;
+    if (const std::string path = nested_path(templ, stack); !path.empty()) {
+      const auto at = by_path_.find(path);
+      return at == by_path_.end() ? nullptr : at->second;
+    }
+    const auto at = by_name_.find(file_of_url(stack));
+    return at == by_name_.end() || at->second.size() != 1 ? nullptr : at->second.front();
   }
 
   void check_parameters(const Template& templ) {
@@ -294,7 +312,8 @@ private:
   void check_stack(const Template& templ, const Resource& stack) {
     const Template* child = child_of(templ, stack);
     if (child == nullptr) {
-      if (const std::string path = nested_path(templ, stack); !path.empty()) {
+      const std::string path = nested_path(templ, stack);
+      if (!path.empty() && unreadable_.find(path) == unreadable_.end()) {
         find(templ, stack.line,
              fmt::format("stack {} nests {}, which does not exist", shown(stack.name), shown(path)),
              "correct TemplateURL, or add the file");
@@ -425,7 +444,9 @@ private:
   }
 
   const std::vector<Template>& templates_;
+  std::set<std::string> unreadable_;
   std::map<std::string, const Template*> by_path_;
+  std::map<std::string, std::vector<const Template*>> by_name_;
   std::map<const Template*, std::vector<const Resource*>> nested_in_;
   Typer typer_;
   std::vector<Finding> findings_;
@@ -433,8 +454,6 @@ private:
 
 } // namespace
 
-std::vector<Finding> lint(const std::vector<Template>& templates) {
-  return Linter(templates).run();
-}
+std::vector<Finding> lint(const TemplateSet& set) { return Linter(set).run(); }
 
 } // namespace aws

@@ -102,14 +102,18 @@ double character_count(std::string_view text) {
 /// Why one value, or one item of a list, does not fit.
 std::optional<std::string> item_refused(const Parameter& parameter, std::string_view value) {
   const auto& allowed = parameter.allowed_values;
-  if (!allowed.empty() && std::find(allowed.begin(), allowed.end(), value) == allowed.end()) {
+  const bool numeric = is_number_type(parameter.type);
+  const auto is_value = [&](const std::string& one) {
+    return one == value || (numeric && number(one) && number(one) == number(value));
+  };
+  if (!allowed.empty() && std::none_of(allowed.begin(), allowed.end(), is_value)) {
     return "choose one of " + cli::join(allowed, ", ");
   }
   const auto outside = [](double amount, const std::string& least, const std::string& most) {
     return (!least.empty() && amount < number(least).value_or(amount)) ||
            (!most.empty() && amount > number(most).value_or(amount));
   };
-  if (is_number_type(parameter.type)) {
+  if (numeric) {
     const auto amount = number(value);
     if (!amount) {
       return "it takes a number";

@@ -39,18 +39,23 @@ std::vector<std::string> files_in(const std::string& folder) {
 
 class Reader {
 public:
-  std::vector<Template> templates;
+  TemplateSet set;
 
   void read_folder(const std::string& folder) {
-    const std::size_t before = templates.size();
+    const std::size_t before = seen_.size();
     for (const std::string& file : files_in(folder)) {
       const cli::Input input = cli::read_input(file, Document::max_bytes);
-      Document document = Document::parse(input.text, input.name);
-      if (Template::is_template(document) && is_new(file)) {
-        templates.push_back(template_of(std::move(document), input.text, file));
+      // A folder may hold other files as well.
+      if (input.text.find("Resources") != std::string::npos && is_new(file)) {
+        guarded(file, [&] {
+          Document document = Document::parse(input.text, input.name);
+          if (Template::is_template(document)) {
+            set.templates.push_back(template_of(std::move(document), input.text, file));
+          }
+        });
       }
     }
-    if (templates.size() == before) {
+    if (seen_.size() == before) {
       throw Error(ExitCode::no_input,
                   fmt::format("{} holds no CloudFormation template", cli::shown(folder)));
     }
@@ -58,15 +63,15 @@ public:
 
   void read_file(const std::string& file) {
     if (is_new(file)) {
-      templates.push_back(Template::read(file));
+      guarded(file, [&] { set.templates.push_back(Template::read(file)); });
     }
   }
 
   void read_nested() {
-    for (std::size_t i = 0; i < templates.size(); ++i) {
+    for (std::size_t i = 0; i < set.templates.size(); ++i) {
       std::vector<std::string> nested;
-      for (const Resource& resource : templates[i].resources) {
-        nested.push_back(nested_path(templates[i], resource));
+      for (const Resource& resource : set.templates[i].resources) {
+        nested.push_back(nested_path(set.templates[i], resource));
       }
       for (const std::string& path : nested) {
         if (!path.empty() && fs::is_regular_file(path)) {
@@ -77,6 +82,20 @@ public:
   }
 
 private:
+  /// Remembers bad data, so that the other files still get checked.
+  template <typename Read>
+  void guarded(const std::string& file, const Read& read) {
+    try {
+      read();
+    } catch (const Error& error) {
+      if (error.code() != ExitCode::data) {
+        throw;
+      }
+      set.unreadable_paths.push_back(file);
+      set.unreadable.push_back(error);
+    }
+  }
+
   bool is_new(const std::string& file) {
     return seen_.insert(fs::path(file).lexically_normal().string()).second;
   }
@@ -97,7 +116,7 @@ std::string nested_path(const Template& templ, const Resource& stack) {
   return (fs::path(templ.path).parent_path() / url->text).lexically_normal().string();
 }
 
-std::vector<Template> read_set(const std::vector<std::string>& paths) {
+TemplateSet read_set(const std::vector<std::string>& paths) {
   Reader reader;
   for (const std::string& path : paths) {
     if (fs::is_directory(path)) {
@@ -107,7 +126,18 @@ std::vector<Template> read_set(const std::vector<std::string>& paths) {
     }
   }
   reader.read_nested();
-  return std::move(reader.templates);
+  if (reader.set.templates.empty() && !reader.set.unreadable.empty()) {
+    throw reader.set.unreadable.front();
+  }
+  return std::move(reader.set);
+}
+
+std::vector<Template> read_all(const std::string& folder) {
+  TemplateSet set = read_set({folder});
+  if (!set.unreadable.empty()) {
+    throw set.unreadable.front();
+  }
+  return std::move(set.templates);
 }
 
 } // namespace aws

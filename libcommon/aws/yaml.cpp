@@ -1,5 +1,6 @@
 #include "aws/yaml.hpp"
 
+#include "aws/block_scalar.hpp"
 #include "cli/error.hpp"
 
 #include <yaml-cpp/eventhandler.h>
@@ -22,13 +23,14 @@ using cli::shown;
 namespace {
 
 /// The long form of a tag: a function's name; empty for a plain value; nothing for an unknown tag.
-/// The list is that of the intrinsic function reference; YAML's own types beyond the core schema are
+/// The list is that of the intrinsic function and rule function references; YAML's own types beyond the core schema are
 /// those that the CloudFormation user guide ("template formats") says are not supported.
 std::optional<std::string> function_of(std::string_view tag) {
-  static constexpr std::array<std::string_view, 20> functions = {
+  static constexpr std::array<std::string_view, 25> functions = {
       "And",       "Base64", "Cidr",   "Equals", "FindInMap",     "ForEach", "GetAZs",
       "GetAtt",    "If",     "Join",   "Length", "ImportValue",   "Not",     "Or",
-      "Select",    "Split",  "Sub",    "ToJsonString", "Transform", "Contains"};
+      "Select",    "Split",  "Sub",    "ToJsonString", "Transform", "Contains",
+      "RefAll", "ValueOf", "ValueOfAll", "EachMemberEquals", "EachMemberIn"};
   static constexpr std::array<std::string_view, 7> core = {"str", "int",  "float", "bool",
                                                            "null", "map", "seq"};
   constexpr std::string_view yaml_prefix = "tag:yaml.org,2002:";
@@ -48,6 +50,14 @@ std::optional<std::string> function_of(std::string_view tag) {
     return "Fn::" + std::string(tag);
   }
   return std::nullopt;
+}
+
+/// CloudFormation writes an unquoted boolean as "true" or "false".
+std::string canonical(const std::string& plain) {
+  if (plain == "True" || plain == "TRUE") {
+    return "true";
+  }
+  return plain == "False" || plain == "FALSE" ? "false" : plain;
 }
 
 /// The line on which a tab stands among the blanks that indent it, at or just above `line`.
@@ -83,7 +93,7 @@ public:
 
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& value) override {
-    leaf(mark, tag, anchor, Node::Kind::scalar, value);
+    leaf(mark, tag, anchor, Node::Kind::scalar, tag == "?" ? canonical(value) : value);
   }
 
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
@@ -251,7 +261,7 @@ Document Document::parse(const std::string& text, const std::string& name) {
   Document document;
   DocumentBuilder builder(document, name);
   try {
-    std::istringstream in(text);
+    std::istringstream in(with_deep_block_scalars(text));
     YAML::Parser parser(in);
     while (parser.HandleNextDocument(builder)) {
     }

@@ -9,15 +9,20 @@ void Lint::declare(cli::Options& options) {
 }
 
 ExitCode Lint::run(cli::Context& context) {
-  const std::vector<aws::Template> templates = aws::read_set(paths_);
-  const std::vector<aws::Finding> findings = aws::lint(templates);
+  const aws::TemplateSet set = aws::read_set(paths_);
   std::string listing;
+  for (const cli::Error& error : set.unreadable) {
+    listing += fmt::format("{}{}{}\n", error.message(), error.hint().empty() ? "" : "; ",
+                           error.hint());
+  }
+  const std::vector<aws::Finding> findings = aws::lint(set);
   for (const aws::Finding& finding : findings) {
-    listing += fmt::format("{}:{}: {}; {}\n", cli::shown(finding.path), finding.line, finding.fault,
-                           finding.todo);
+    listing += fmt::format("{}:{}: {}; {}\n", cli::shown(finding.path), finding.line,
+                           finding.fault, finding.todo);
   }
   context.print(listing);
-  context.log().info(
-      fmt::format("{} template(s), {} fault(s)", templates.size(), findings.size()));
-  return findings.empty() ? ExitCode::ok : ExitCode::negative;
+  const std::size_t faults = set.unreadable.size() + findings.size();
+  context.log().info(fmt::format("{} template(s), {} fault(s)",
+                                 set.templates.size() + set.unreadable.size(), faults));
+  return faults == 0 ? ExitCode::ok : ExitCode::negative;
 }

@@ -11,7 +11,7 @@ void List::declare(cli::Options& options) {
 }
 
 ExitCode List::run(cli::Context& context) {
-  std::vector<aws::Template> templates = aws::read_set({templates_folder(folder_)});
+  std::vector<aws::Template> templates = aws::read_all(templates_folder(folder_));
   std::erase_if(templates, aws::is_generated);
   const std::vector<aws::Component> components = aws::components_of(templates);
   std::map<std::string, const aws::Component*> givers;

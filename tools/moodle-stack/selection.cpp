@@ -80,7 +80,7 @@ void Selection::validate() {
 }
 
 aws::Plan Selection::plan() {
-  templates_ = aws::read_set({templates_folder(folder_)});
+  templates_ = aws::read_all(templates_folder(folder_));
   std::erase_if(templates_, aws::is_generated);
   components_ = aws::components_of(templates_);
   aws::Plan plan = aws::link(chosen());
