@@ -116,7 +116,7 @@ std::string linked_type(const Template& main, const Parameter& parameter) {
   const Node* own = own_metadata(main);
   const Node* types = own == nullptr ? nullptr : own->find("Types");
   const auto recorded = types == nullptr ? std::string_view() : types->text_of(parameter.name);
-  return std::string(recorded.empty() ? parameter.type : recorded);
+  return std::string(recorded.empty() || parameter.type != "String" ? parameter.type : recorded);
 }
 
 std::string linked_output_name(const Template& child, const std::string& logical_id,

@@ -123,6 +123,7 @@ public:
       }
       if (is_generated(templ)) {
         check_passed_on(templ);
+        check_switches(templ);
       }
     }
     check_nesting_rings();
@@ -138,9 +139,10 @@ private:
   }
 
   const Template* child_of(const Template& templ, const Resource& stack) const {
-    if (const std::string path = nested_path(templ, stack); !path.empty()) {
-      const auto at = by_path_.find(path);
-      return at == by_path_.end() ? nullptr : at->second;
+    const std::string path = nested_path(templ, stack);
+    if (!path.empty()) {
+      const auto local = by_path_.find(path);
+      return local == by_path_.end() ? nullptr : local->second;
     }
     const auto at = by_name_.find(file_of_url(stack));
     return at == by_name_.end() || at->second.size() != 1 ? nullptr : at->second.front();
@@ -432,6 +434,26 @@ private:
         find(templ, output.line,
              fmt::format("output {} comes from no component", shown(output.name)),
              "generate again after a change of a component");
+      }
+    }
+  }
+
+  /// What no component gets decides whether components are there: "true" or "false".
+  void check_switches(const Template& templ) {
+    std::set<std::string> passed;
+    for (const Resource& stack : templ.resources) {
+      if (const Node* given = stack.property("Parameters")) {
+        for (const Reference& reference : references(*given)) {
+          passed.insert(reference.name);
+        }
+      }
+    }
+    for (const Parameter& parameter : templ.parameters) {
+      if (passed.find(parameter.name) == passed.end() && parameter.type != "String") {
+        find(templ, parameter.line,
+             fmt::format("parameter {} switches components, and has type {}",
+                         shown(parameter.name), shown(parameter.type)),
+             "give it type String, or generate again");
       }
     }
   }
