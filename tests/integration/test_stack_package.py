@@ -38,6 +38,10 @@ class FakeS3(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
+    def finish(self):
+        super().finish()
+        self.connection.close()
+
     def log_message(self, *_):
         pass
 
