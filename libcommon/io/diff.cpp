@@ -31,25 +31,20 @@ std::string unified_diff(const std::string& path, std::string_view before, std::
   const UniqueFd old_file = memory_file(before);
   const UniqueFd new_file = memory_file(after);
   const UniqueFd output(::memfd_create("diff-output", MFD_CLOEXEC));
-<<<<<<< HEAD
-  const std::string relative = path.starts_with('/') ? path.substr(1) : path;
-  std::array<std::string, 9> words{"diff",
-                                   "-u",
-                                   "--label",
-                                   "a/" + relative,
-                                   "--label",
-                                   "b/" + relative,
-                                   "--",
-=======
   std::string relative = path.starts_with('/') ? path.substr(1) : path;
   if (relative.find(' ') != std::string::npos) {
     relative += '\t'; // ends the name for patch(1), which else ends it at the blank
   }
-  std::array<std::string, 10> words{"diff", "-u", "--text", "--label", "a/" + relative, "--label",
-                                   "b/" + relative, "--",
->>>>>>> 736ef4a1a4a8b1fa04b3e2d5e59db6193e464f00
-                                   fmt::format("/dev/fd/{}", old_file.get()),
-                                   fmt::format("/dev/fd/{}", new_file.get())};
+  std::array<std::string, 10> words{"diff",
+                                    "-u",
+                                    "--text",
+                                    "--label",
+                                    "a/" + relative,
+                                    "--label",
+                                    "b/" + relative,
+                                    "--",
+                                    fmt::format("/dev/fd/{}", old_file.get()),
+                                    fmt::format("/dev/fd/{}", new_file.get())};
   std::array<char*, 11> arguments{};
   for (std::size_t i = 0; i < words.size(); ++i) {
     arguments[i] = words[i].data();

@@ -145,18 +145,12 @@ bool is_current(const Snapshot& snapshot) {
     return false;
   }
   const struct stat& then = snapshot.status;
-<<<<<<< HEAD
-  return now.st_dev == then.st_dev && now.st_ino == then.st_ino && now.st_size == then.st_size
-         && now.st_mtim.tv_sec == then.st_mtim.tv_sec
-         && now.st_mtim.tv_nsec == then.st_mtim.tv_nsec;
-=======
   const auto same = [](const timespec& a, const timespec& b) {
     return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
   };
   // The change time as well: a new mode or owner is to be kept, too.
   return now.st_dev == then.st_dev && now.st_ino == then.st_ino && now.st_size == then.st_size
          && same(now.st_mtim, then.st_mtim) && same(now.st_ctim, then.st_ctim);
->>>>>>> 736ef4a1a4a8b1fa04b3e2d5e59db6193e464f00
 }
 
 Replacement::Replacement(const Snapshot& original, std::string_view content)

@@ -5,12 +5,8 @@
 #include <chrono>
 #include <string>
 #include <string_view>
-<<<<<<< HEAD
-=======
-#include <vector>
-
->>>>>>> 736ef4a1a4a8b1fa04b3e2d5e59db6193e464f00
 #include <sys/stat.h>
+#include <vector>
 
 namespace io {
 

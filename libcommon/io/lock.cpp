@@ -170,17 +170,8 @@ ExclusiveFile::ExclusiveFile(const Request& request) : path_(request.path) {
       continue;
     }
     if (late || holder.dead) {
-<<<<<<< HEAD
-      // A dead holder may have been replaced by a live one since the file was opened.
-      if (holder.dead && !late && !same_file(other.get(), path_)) {
-        continue;
-      }
       throw Error(ExitCode::try_again,
                   fmt::format("the lock {} is {}", shown(path_), holder.description),
-=======
-      throw Error(ExitCode::try_again, fmt::format("the lock {} is {}", shown(path_),
-                                                   holder.description),
->>>>>>> 736ef4a1a4a8b1fa04b3e2d5e59db6193e464f00
                   holder.ours && !holder.dead ? "run the command again when it is done"
                                               : "--break-lock removes the lock");
     }
@@ -192,14 +183,10 @@ ExclusiveFile::ExclusiveFile(const Request& request) : path_(request.path) {
 }
 
 ExclusiveFile::~ExclusiveFile() {
-<<<<<<< HEAD
-  ::unlink(path_.c_str());
-=======
   // Somebody may have broken the lock and have made another one.
   if (same_file(fd_.get(), path_)) {
     ::unlink(path_.c_str());
   }
->>>>>>> 736ef4a1a4a8b1fa04b3e2d5e59db6193e464f00
 }
 
 SignalsHeld::SignalsHeld() {

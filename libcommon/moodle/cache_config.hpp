@@ -54,13 +54,8 @@ public:
   [[nodiscard]] std::vector<std::string> chain(CacheMode mode) const;
 
   /// Adds the store, or edits it in its place, with the keys in the order of
-<<<<<<< HEAD
   /// config_writer::add_store_instance. Throws cli::Error{config} for one of Moodle's default
-  /// stores.
-=======
-  /// config_writer::add_store_instance. Throws cli::Error{config} for one of Moodle's default stores,
-  /// and for a store of another plugin.
->>>>>>> 736ef4a1a4a8b1fa04b3e2d5e59db6193e464f00
+  /// stores, and for a store of another plugin.
   void set_store(const std::string& name, const StorePlugin& plugin, php::Array configuration);
   /// Sets the stores of one mode and rewrites the mappings of all three, as
   /// config_writer::set_mode_mappings does. Throws cli::Error{config} for a store that does not

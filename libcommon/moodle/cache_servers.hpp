@@ -42,20 +42,13 @@ struct CacheServers {
   std::string reason; ///< why these, for a person
 };
 
-<<<<<<< HEAD
+/// Whether the server is one of them; names are compared as DNS does.
+bool is_among(const net::Endpoint& server, const std::vector<net::Endpoint>& servers);
+
 /// Decides and, where that takes the nodes, asks the endpoint for them. `auto` gives the endpoint
 /// only to a PHP whose memcached client follows it (Amazon's own, which defines
 /// Memcached::DYNAMIC_CLIENT_MODE) or when the endpoint is a plain memcached; everyone else gets
 /// the nodes. Throws cli::Error{unavailable} when the endpoint does not answer.
-=======
-/// Whether the server is one of them; names are compared as DNS does.
-bool is_among(const net::Endpoint& server, const std::vector<net::Endpoint>& servers);
-
-/// Decides and, where that takes the nodes, asks the endpoint for them. `auto` gives the endpoint only
-/// to a PHP whose memcached client follows it (Amazon's own, which defines
-/// Memcached::DYNAMIC_CLIENT_MODE) or when the endpoint is a plain memcached; everyone else gets the
-/// nodes. Throws cli::Error{unavailable} when the endpoint does not answer.
->>>>>>> 736ef4a1a4a8b1fa04b3e2d5e59db6193e464f00
 CacheServers choose_servers(const CacheServerOptions& options, php::Runtime& php,
                             const cli::Log& log);
 

@@ -147,11 +147,12 @@ std::string ManagedBlock::insert(php::Runtime& php, const std::string& path,
   }
   const std::size_t at = statement_start(content, tokens, require);
   if (cli::trim(std::string_view(content).substr(0, at)).ends_with("<?=")) {
-    throw Error(ExitCode::config,
-                fmt::format("{}: line {}: lib/setup.php is required inside '<?=', which would print "
-                            "what is put before it",
-                            shown(path), evaluation.setup_line),
-                "write '<?php' instead");
+    throw Error(
+        ExitCode::config,
+        fmt::format("{}: line {}: lib/setup.php is required inside '<?=', which would print "
+                    "what is put before it",
+                    shown(path), evaluation.setup_line),
+        "write '<?php' instead");
   }
   const std::size_t newline = content.find('\n');
   const bool windows = newline != std::string::npos && newline > 0 && content[newline - 1] == '\r';

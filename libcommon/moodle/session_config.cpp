@@ -33,8 +33,8 @@ bool names_key(const SessionSettings& settings, const std::string& key) {
                      [&](const auto& value) { return value.first == key; });
 }
 
-/// Whether the settings decide about this key of $CFG. A handler without settings of ours (files, the
-/// database) keeps what the site has set for it.
+/// Whether the settings decide about this key of $CFG. A handler without settings of ours (files,
+/// the database) keeps what the site has set for it.
 bool is_decided(const std::string& key, const SessionSettings& settings) {
   return key == class_key
          || (!settings.values.empty() && key.starts_with(key_prefix(settings.handler_class)));
@@ -45,11 +45,7 @@ std::vector<std::string> stale_keys(const Array& cfg, const SessionSettings& set
   std::vector<std::string> keys;
   for (const auto& [key, value] : cfg.entries) {
     const auto* const name = std::get_if<std::string>(&key);
-<<<<<<< HEAD
-    if (name != nullptr && name->starts_with(key_prefix(settings.handler_class))
-=======
     if (name != nullptr && *name != class_key && is_decided(*name, settings)
->>>>>>> 736ef4a1a4a8b1fa04b3e2d5e59db6193e464f00
         && !names_key(settings, *name)) {
       keys.push_back(*name);
     }
@@ -187,10 +183,6 @@ void SessionConfig::verify(const std::string& after, const std::string& before,
   if (!has_exactly(evaluation->cfg, settings)) {
     throw fail("Moodle would not see the session settings");
   }
-<<<<<<< HEAD
-  if (!(without_session_keys(evaluation->cfg, settings)
-        == without_session_keys(evaluate(before).cfg, settings))) {
-=======
   const Array rest = without_session_keys(evaluation->cfg, settings);
   const Array rest_before = without_session_keys(evaluate(before).cfg, settings);
   if (rest == rest_before) {
@@ -199,7 +191,6 @@ void SessionConfig::verify(const std::string& after, const std::string& before,
   const Array again = evaluate_config(*site_.php, site_.config_path, before).cfg;
   const auto steady = [&](const Array& cfg) { return without_volatile(cfg, rest_before, again); };
   if (!(rest == without_session_keys(again, settings)) && !(steady(rest) == steady(rest_before))) {
->>>>>>> 736ef4a1a4a8b1fa04b3e2d5e59db6193e464f00
     throw fail("other settings would change");
   }
 }

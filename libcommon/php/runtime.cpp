@@ -18,8 +18,8 @@ using cli::ExitCode;
 
 namespace {
 
-/// A script must not take the host's memory, whatever memory_limit it sets; and a crash must not leave
-/// a core file, with the site's passwords in it, in a folder that a web server serves.
+/// A script must not take the host's memory, whatever memory_limit it sets; and a crash must not
+/// leave a core file, with the site's passwords in it, in a folder that a web server serves.
 void limit_process() {
   constexpr rlimit no_core{0, 0};
   ::setrlimit(RLIMIT_CORE, &no_core);

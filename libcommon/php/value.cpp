@@ -111,7 +111,6 @@ private:
 
 } // namespace
 
-<<<<<<< HEAD
 // Spelled out: clang 14, which the checks run, does not survive defaulting them for a type that
 // holds itself.
 bool Array::operator==(const Array& other) const {
@@ -122,14 +121,10 @@ bool Value::operator==(const Value& other) const {
   return variant_ == other.variant_;
 }
 
-const Value* Array::find(std::string_view key) const noexcept {
-=======
 const Value* Array::find(std::string_view key) const {
->>>>>>> 736ef4a1a4a8b1fa04b3e2d5e59db6193e464f00
-  const auto at = std::find_if(entries.begin(), entries.end(),
-                               [wanted = make_key(key)](const auto& entry) {
-                                 return entry.first == wanted;
-                               });
+  const auto at =
+      std::find_if(entries.begin(), entries.end(),
+                   [wanted = make_key(key)](const auto& entry) { return entry.first == wanted; });
   return at == entries.end() ? nullptr : &at->second;
 }
 
@@ -156,9 +151,8 @@ void Array::push(Value value) {
 }
 
 void Array::remove(std::string_view key) {
-  std::erase_if(entries, [wanted = make_key(key)](const auto& entry) {
-    return entry.first == wanted;
-  });
+  std::erase_if(entries,
+                [wanted = make_key(key)](const auto& entry) { return entry.first == wanted; });
 }
 
 std::optional<std::int64_t> Value::integer() const noexcept {
