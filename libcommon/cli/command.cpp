@@ -207,6 +207,7 @@ int run(const Tool& tool, int argc, char** argv) {
   Log log(tool.name);
   try {
     ::signal(SIGPIPE, SIG_DFL); // a service manager may have left it ignored
+    ::signal(SIGXFSZ, SIG_IGN); // a file size limit is an error of write(), with a message
     guard_standard_streams();
     const auto [output, code] = dispatch(tool, log, {argv + std::min(argc, 1), argv + argc});
     write_stdout(output);

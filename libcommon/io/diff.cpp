@@ -31,17 +31,21 @@ std::string unified_diff(const std::string& path, std::string_view before, std::
   const UniqueFd old_file = memory_file(before);
   const UniqueFd new_file = memory_file(after);
   const UniqueFd output(::memfd_create("diff-output", MFD_CLOEXEC));
-  const std::string relative = path.starts_with('/') ? path.substr(1) : path;
-  std::array<std::string, 9> words{"diff",
-                                   "-u",
-                                   "--label",
-                                   "a/" + relative,
-                                   "--label",
-                                   "b/" + relative,
-                                   "--",
-                                   fmt::format("/dev/fd/{}", old_file.get()),
-                                   fmt::format("/dev/fd/{}", new_file.get())};
-  std::array<char*, 10> arguments{};
+  std::string relative = path.starts_with('/') ? path.substr(1) : path;
+  if (relative.find(' ') != std::string::npos) {
+    relative += '\t'; // ends the name for patch(1), which else ends it at the blank
+  }
+  std::array<std::string, 10> words{"diff",
+                                    "-u",
+                                    "--text",
+                                    "--label",
+                                    "a/" + relative,
+                                    "--label",
+                                    "b/" + relative,
+                                    "--",
+                                    fmt::format("/dev/fd/{}", old_file.get()),
+                                    fmt::format("/dev/fd/{}", new_file.get())};
+  std::array<char*, 11> arguments{};
   for (std::size_t i = 0; i < words.size(); ++i) {
     arguments[i] = words[i].data();
   }

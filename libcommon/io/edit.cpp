@@ -42,6 +42,10 @@ Outcome apply(const Edit& edit, const cli::EditMode& mode, cli::Context& context
     if (mode.diff) {
       context.print("");
     }
+    if (mode.writes() && !stray_replacements(snapshot.path).empty()) {
+      const std::unique_ptr<Lock> lock = edit.lock(snapshot.path);
+      remove_stray_replacements(snapshot.path);
+    }
     context.log().info(fmt::format("{} is as it should be", cli::shown(snapshot.path)));
     return Outcome::unchanged;
   }

@@ -145,9 +145,12 @@ bool is_current(const Snapshot& snapshot) {
     return false;
   }
   const struct stat& then = snapshot.status;
+  const auto same = [](const timespec& a, const timespec& b) {
+    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+  };
+  // The change time as well: a new mode or owner is to be kept, too.
   return now.st_dev == then.st_dev && now.st_ino == then.st_ino && now.st_size == then.st_size
-         && now.st_mtim.tv_sec == then.st_mtim.tv_sec
-         && now.st_mtim.tv_nsec == then.st_mtim.tv_nsec;
+         && same(now.st_mtim, then.st_mtim) && same(now.st_ctim, then.st_ctim);
 }
 
 Replacement::Replacement(const Snapshot& original, std::string_view content)
@@ -195,18 +198,26 @@ void Replacement::commit() {
   sync_directory(directory_);
 }
 
-void remove_stray_replacements(const std::string& path) {
+std::vector<std::string> stray_replacements(const std::string& path) {
+  std::vector<std::string> found;
   const std::string directory = directory_of(path);
   const std::string prefix = fmt::format(".{}{}", name_of(path), temporary_mark);
   const auto close = [](DIR* opened) { ::closedir(opened); };
   const std::unique_ptr<DIR, decltype(close)> entries(::opendir(directory.c_str()), close);
   if (!entries) {
-    return; // whoever writes next will say why
+    return found; // whoever writes next will say why
   }
   while (const dirent* entry = ::readdir(entries.get())) {
     if (std::string_view(entry->d_name).starts_with(prefix)) {
-      ::unlink(fmt::format("{}/{}", directory, entry->d_name).c_str());
+      found.push_back(fmt::format("{}/{}", directory, entry->d_name));
     }
+  }
+  return found;
+}
+
+void remove_stray_replacements(const std::string& path) {
+  for (const std::string& stray : stray_replacements(path)) {
+    ::unlink(stray.c_str());
   }
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <sys/stat.h>
+#include <vector>
 
 namespace io {
 
@@ -44,6 +45,9 @@ private:
   std::string directory_;
   std::string temporary_;
 };
+
+/// What killed runs left beside `path`; a run that goes on at this moment has its file there, too.
+std::vector<std::string> stray_replacements(const std::string& path);
 
 /// Removes what killed runs left beside `path`. Only for the holder of the lock on that file.
 void remove_stray_replacements(const std::string& path);

@@ -59,6 +59,22 @@ std::string local_time(time_t at) {
   return text.data();
 }
 
+/// Which file it is. The time tells it from a later one that got the same inode.
+struct Identity {
+  dev_t device = 0;
+  ino_t inode = 0;
+  time_t seconds = 0;
+  long nanoseconds = 0;
+
+  bool operator==(const Identity&) const = default;
+};
+
+Identity identity(int fd) {
+  struct stat status {};
+  ::fstat(fd, &status);
+  return {status.st_dev, status.st_ino, status.st_mtim.tv_sec, status.st_mtim.tv_nsec};
+}
+
 /// Who holds a lock file that is in the way.
 struct Holder {
   bool ours = false; ///< made by one of our commands
@@ -117,6 +133,7 @@ FileLock::FileLock(const std::string& path, std::chrono::milliseconds timeout) {
 
 ExclusiveFile::ExclusiveFile(const Request& request) : path_(request.path) {
   const auto end = Clock::now() + request.timeout;
+  std::optional<Identity> first;
   for (;;) {
     signals_.emplace();
     fd_.reset(::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
@@ -139,18 +156,20 @@ ExclusiveFile::ExclusiveFile(const Request& request) : path_(request.path) {
       throw system_error(errno, fmt::format("cannot look at the lock {}", shown(path_)));
     }
     const Holder holder = read_holder(other.get());
+    if (holder.dead && !same_file(other.get(), path_)) {
+      continue; // not dead, but done: released since the file was opened
+    }
     const bool late = Clock::now() >= end;
-    if (request.break_lock && (holder.ours ? holder.dead : late)) {
-      if (same_file(other.get(), path_)) {
+    const bool stayed = first.value_or(identity(other.get())) == identity(other.get());
+    first = first.value_or(identity(other.get()));
+    if (request.break_lock && (holder.ours ? holder.dead : late && stayed)) {
+      // Of several that want to break it, the one that holds it by flock does.
+      if (::flock(other.get(), LOCK_EX | LOCK_NB) == 0 && same_file(other.get(), path_)) {
         ::unlink(path_.c_str());
       }
       continue;
     }
     if (late || holder.dead) {
-      // A dead holder may have been replaced by a live one since the file was opened.
-      if (holder.dead && !late && !same_file(other.get(), path_)) {
-        continue;
-      }
       throw Error(ExitCode::try_again,
                   fmt::format("the lock {} is {}", shown(path_), holder.description),
                   holder.ours && !holder.dead ? "run the command again when it is done"
@@ -164,7 +183,10 @@ ExclusiveFile::ExclusiveFile(const Request& request) : path_(request.path) {
 }
 
 ExclusiveFile::~ExclusiveFile() {
-  ::unlink(path_.c_str());
+  // Somebody may have broken the lock and have made another one.
+  if (same_file(fd_.get(), path_)) {
+    ::unlink(path_.c_str());
+  }
 }
 
 SignalsHeld::SignalsHeld() {

@@ -53,7 +53,7 @@ public:
     std::string command; ///< goes into the file, for the message of whoever waits
     std::chrono::milliseconds timeout{10'000};
     /// Whether to remove a lock that is in the way once its holder is dead, or, for one that is not
-    /// ours and so cannot be asked, once the timeout has passed.
+    /// ours and so cannot be asked, once it has stayed the same for the whole timeout.
     bool break_lock = false;
   };
 

@@ -4,6 +4,7 @@
 #include "cli/text.hpp"
 
 #include <algorithm>
+#include <functional>
 
 namespace moodle {
 
@@ -49,6 +50,28 @@ Array mapping(const std::string& store, CacheMode mode, std::int64_t sort) {
   entry.set("mode", static_cast<int>(mode));
   entry.set("sort", sort);
   return entry;
+}
+
+void set_if_absent(Array& array, std::string_view key, const Value& value) {
+  const Value* const there = array.find(key);
+  if (there == nullptr || there->is_null()) {
+    array.set(key, value);
+  }
+}
+
+/// Sessions and requests take Moodle's default sharing, whatever the entry says.
+void complete_definition(Array& definition) {
+  constexpr int sharing_default = 2;
+  constexpr int sharing_options = 15;
+  if (number_at(definition, "mode") == static_cast<int>(CacheMode::application)) {
+    set_if_absent(definition, "sharingoptions", sharing_options);
+    set_if_absent(definition, "selectedsharingoption", sharing_default);
+    set_if_absent(definition, "userinputsharingkey", "");
+  } else {
+    definition.set("sharingoptions", sharing_default);
+    definition.set("selectedsharingoption", sharing_default);
+    definition.set("userinputsharingkey", "");
+  }
 }
 
 /// "host:port" from one entry of `servers`: a list of host, port and weight, or "host:port:weight".
@@ -187,6 +210,10 @@ const Array* CacheConfig::store(std::string_view name) const {
   return nullptr;
 }
 
+Array* CacheConfig::editable_store(std::string_view name) {
+  return const_cast<Array*>(store(name));
+}
+
 std::vector<std::string> CacheConfig::chain(CacheMode mode) const {
   std::vector<std::pair<std::int64_t, std::string>> found;
   for (const auto& [key, value] : section("modemappings").entries) {
@@ -232,6 +259,12 @@ void CacheConfig::set_store(const std::string& name, const StorePlugin& plugin,
                             Array configuration) {
   refuse_default_store(name);
   const Array* const there = store(name);
+  if (there != nullptr && text_at(*there, "plugin") != plugin.name) {
+    throw Error(ExitCode::config,
+                fmt::format("the store '{}' is there already, of the kind {}", shown(name),
+                            shown(text_at(*there, "plugin"))),
+                "choose another name with --store, or remove that store first");
+  }
   std::string lock = there == nullptr ? "" : text_at(*there, "lock");
   Array entry;
   entry.set("name", name);
@@ -243,7 +276,11 @@ void CacheConfig::set_store(const std::string& name, const StorePlugin& plugin,
   entry.set("class", "cachestore_" + plugin.name);
   entry.set("default", false);
   entry.set("lock", lock.empty() ? default_lock() : std::move(lock));
-  section("stores").set(name, std::move(entry));
+  if (Array* const place = editable_store(name)) {
+    *place = std::move(entry);
+  } else {
+    section("stores").set(name, std::move(entry));
+  }
 }
 
 void CacheConfig::set_chain(CacheMode mode, const std::vector<std::string>& stores) {
@@ -255,7 +292,7 @@ void CacheConfig::set_chain(CacheMode mode, const std::vector<std::string>& stor
     const Array* const there = store(name);
     if (there == nullptr) {
       throw Error(ExitCode::config, fmt::format("there is no cache store '{}'", shown(name)),
-                  "the stores are: " + cli::join(store_names(), ", "));
+                  "the stores are: " + shown(cli::join(store_names(), ", "), 1000));
     }
     if ((number_at(*there, "modes") & static_cast<int>(mode)) == 0) {
       throw Error(ExitCode::config,
@@ -309,6 +346,29 @@ bool CacheConfig::remove_store(const std::string& name) {
     write_chains(chains);
   }
   return true;
+}
+
+void CacheConfig::complete() {
+  const auto each = [&](std::string_view name, const std::function<void(Array&)>& edit) {
+    for (auto& [key, value] : section(name).entries) {
+      if (Array* const entry = value.array()) {
+        edit(*entry);
+      }
+    }
+  };
+  const auto set_flag = [](Array& entry, const char* key) {
+    const Value* const flag = entry.find(key);
+    entry.set(key, flag != nullptr && flag->truthy());
+  };
+  each("locks", [&](Array& lock) { set_flag(lock, "default"); });
+  each("stores", [&](Array& store) {
+    store.set("class", "cachestore_" + text_at(store, "plugin"));
+    set_flag(store, "default");
+    if (section("locks").find(text_at(store, "lock")) == nullptr) {
+      store.set("lock", default_lock());
+    }
+  });
+  each("definitions", complete_definition);
 }
 
 } // namespace moodle

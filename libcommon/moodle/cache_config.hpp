@@ -55,7 +55,7 @@ public:
 
   /// Adds the store, or edits it in its place, with the keys in the order of
   /// config_writer::add_store_instance. Throws cli::Error{config} for one of Moodle's default
-  /// stores.
+  /// stores, and for a store of another plugin.
   void set_store(const std::string& name, const StorePlugin& plugin, php::Array configuration);
   /// Sets the stores of one mode and rewrites the mappings of all three, as
   /// config_writer::set_mode_mappings does. Throws cli::Error{config} for a store that does not
@@ -66,6 +66,10 @@ public:
   /// default stores.
   bool remove_store(const std::string& name);
 
+  /// Adds what Moodle adds to every entry when it loads a file, and so writes with its next change
+  /// (Moodle 3.3 to 4.5 cache/classes/config.php, load); the file that it makes first lacks it.
+  void complete();
+
   bool operator==(const CacheConfig&) const = default;
 
 private:
@@ -73,6 +77,7 @@ private:
 
   [[nodiscard]] const php::Array& section(std::string_view name) const;
   php::Array& section(std::string_view name);
+  php::Array* editable_store(std::string_view name);
   [[nodiscard]] std::string default_lock() const;
   void write_chains(const std::array<std::vector<std::string>, cache_modes.size()>& chains);
   void refuse_default_store(const std::string& name) const;

@@ -11,6 +11,9 @@
 #include <memory>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cctype>
+
 namespace moodle {
 
 using cli::Error;
@@ -141,6 +144,26 @@ void choose_redis(const CacheServerOptions& options, CacheServers& chosen) {
   chosen.reason = fmt::format("the nodes of the cluster of {}", chosen.endpoint->text());
 }
 
+/// Says which option a bad server stands in, and whose fault it is.
+void check_servers(const std::vector<std::string>& texts, const std::string& name,
+                   const cli::Options& options) {
+  try {
+    parse_nodes(texts);
+  } catch (const Error& error) {
+    const bool fact = options.from_facts(name);
+    throw Error(fact ? ExitCode::data : error.code(),
+                fmt::format("{}{}: {}", fact ? "in the facts: " : "--", name, error.message()),
+                error.hint());
+  }
+}
+
+std::string dns_name(std::string_view host) {
+  std::string name(host.ends_with('.') ? host.substr(0, host.size() - 1) : host);
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return name;
+}
+
 } // namespace
 
 const char* text(CacheProtocol protocol) noexcept {
@@ -178,7 +201,7 @@ void CacheServerOptions::declare(cli::Options& options) {
   options.seconds("timeout", timeout, "how long a server may take to answer (default 5)");
 }
 
-void CacheServerOptions::validate() const {
+void CacheServerOptions::validate(const cli::Options& options) const {
   const std::string name = prefix(use);
   if (engine && *engine != "memcached" && *engine != "redis" && *engine != "valkey") {
     throw Error(ExitCode::usage,
@@ -187,7 +210,7 @@ void CacheServerOptions::validate() const {
                             shown(*engine), name));
   }
   if (tls && *tls != "true" && *tls != "false") {
-    throw Error(ExitCode::usage,
+    throw Error(options.from_facts(name + "tls") ? ExitCode::data : ExitCode::usage,
                 fmt::format("'{}' is not a value for --{}tls: choose one of true, false",
                             shown(*tls), name));
   }
@@ -205,13 +228,19 @@ void CacheServerOptions::validate() const {
     }
   }
   if (endpoint) {
-    net::parse_endpoint(*endpoint, default_port(protocol()));
+    check_servers({*endpoint}, name + "endpoint", options);
   }
-  parse_nodes(*this);
+  check_servers(nodes, name + "node", options);
   if (!endpoint && (nodes.empty() || choice == "endpoint")) {
     throw Error(ExitCode::usage, fmt::format("--{}endpoint is missing", name),
                 "name the cluster's configuration endpoint, or pass facts that hold it with --facts");
   }
+}
+
+bool is_among(const net::Endpoint& server, const std::vector<net::Endpoint>& servers) {
+  return std::any_of(servers.begin(), servers.end(), [&](const net::Endpoint& other) {
+    return other.port == server.port && dns_name(other.host) == dns_name(server.host);
+  });
 }
 
 CacheServers choose_servers(const CacheServerOptions& options, php::Runtime& php,

@@ -1,6 +1,7 @@
 #include "moodle/managed_block.hpp"
 
 #include "cli/error.hpp"
+#include "cli/text.hpp"
 
 #include <algorithm>
 
@@ -101,8 +102,8 @@ std::string ManagedBlock::end() const {
 
 std::string ManagedBlock::strip(php::Runtime& php, const std::string& path,
                                 const std::string& content) const {
-  const std::string first = fmt::format("// {}: begin", command_);
-  const std::string last = fmt::format("// {}: end", command_);
+  const std::string first = begin();
+  const std::string last = end();
   if (content.find(first) == std::string::npos && content.find(last) == std::string::npos) {
     return content;
   }
@@ -119,16 +120,16 @@ std::string ManagedBlock::strip(php::Runtime& php, const std::string& path,
       continue;
     }
     const std::string_view text = text_of(content, token);
-    if (text.starts_with(first)) {
+    if (text == first) {
       if (from) {
         throw broken(token);
       }
       from = token.offset;
-    } else if (text.starts_with(last)) {
+    } else if (text == last) {
       if (!from || to) {
         throw broken(token);
       }
-      to = after_line_end(content, token.offset + end().size());
+      to = after_line_end(content, token.offset + token.length);
     }
   }
   if (!from) {
@@ -158,6 +159,14 @@ std::string ManagedBlock::insert(php::Runtime& php, const std::string& path,
                 "name that file with --config");
   }
   const std::size_t at = statement_start(content, tokens, require);
+  if (cli::trim(std::string_view(content).substr(0, at)).ends_with("<?=")) {
+    throw Error(
+        ExitCode::config,
+        fmt::format("{}: line {}: lib/setup.php is required inside '<?=', which would print "
+                    "what is put before it",
+                    shown(path), evaluation.setup_line),
+        "write '<?php' instead");
+  }
   const std::size_t newline = content.find('\n');
   const bool windows = newline != std::string::npos && newline > 0 && content[newline - 1] == '\r';
   const std::string_view eol = windows ? "\r\n" : "\n";

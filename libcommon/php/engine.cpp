@@ -8,6 +8,7 @@
 #include "php/runtime.hpp"
 
 #include <fcntl.h>
+#include <filesystem>
 #include <string>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -152,7 +153,9 @@ bool stops_at(const char* name, std::size_t length) {
   if (job == nullptr || job->stop_at.empty()) {
     return false;
   }
-  const std::string path(name, length);
+  // PHP takes "lib//setup.php" and "lib/./setup.php" as well.
+  const std::string path =
+      std::filesystem::path(std::string_view(name, length)).lexically_normal().string();
   const std::string tail = "/" + job->stop_at;
   if (path == job->stop_at) {
     return true;
@@ -344,6 +347,10 @@ void scan(const std::string& source, Array& flat) {
   zval token;
   for (;;) {
     ZVAL_UNDEF(&token);
+    if (CG(increment_lineno)) { // the line end that belongs to a closing tag
+      CG(zend_lineno)++;
+      CG(increment_lineno) = false;
+    }
     const auto line = static_cast<std::int64_t>(CG(zend_lineno));
     const int type = lex_scan(&token, nullptr);
     if (Z_TYPE(token) != IS_UNDEF) {

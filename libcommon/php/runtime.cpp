@@ -7,6 +7,7 @@
 
 #include <csignal>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -16,6 +17,18 @@ using cli::Error;
 using cli::ExitCode;
 
 namespace {
+
+/// A script must not take the host's memory, whatever memory_limit it sets; and a crash must not
+/// leave a core file, with the site's passwords in it, in a folder that a web server serves.
+void limit_process() {
+  constexpr rlimit no_core{0, 0};
+  ::setrlimit(RLIMIT_CORE, &no_core);
+#ifndef __SANITIZE_ADDRESS__
+  constexpr rlim_t most = 2UL << 30U;
+  constexpr rlimit memory{most, most};
+  ::setrlimit(RLIMIT_AS, &memory);
+#endif
+}
 
 Array list(const std::vector<std::string>& texts) {
   Array array;
@@ -48,6 +61,7 @@ public:
         ::_exit(0);
       }
       socket_.reset();
+      limit_process();
       engine::serve(inner.release(), ini == Ini::host);
     }
   }
@@ -65,9 +79,8 @@ public:
     }
     int status = 0;
     if (::waitpid(pid_, &status, WNOHANG) != pid_) {
-      ::kill(pid_, SIGKILL);
-      ::waitpid(pid_, nullptr, 0);
-      status = 0;
+      ::kill(pid_, SIGKILL); // one that is dying already keeps the signal that it dies of
+      ::waitpid(pid_, &status, 0);
     }
     pid_ = -1;
     return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
@@ -113,6 +126,10 @@ Value Runtime::ask(Ini ini, const Value& request, const std::string& about) {
                 fmt::format("PHP did not finish {} within {} s", about,
                             static_cast<double>(timeout_.count()) / 1000),
                 "does it loop, or wait for a server that does not answer?");
+  }
+  if (signal == 0) {
+    throw Error(ExitCode::config, fmt::format("PHP gave up in {}", about),
+                "does it take more memory than there is?");
   }
   throw Error(ExitCode::config, fmt::format("PHP crashed in {} (signal {})", about, signal),
               "does it call itself without end?");

@@ -1,6 +1,7 @@
 #include "php/value.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 #include <stdexcept>
 
@@ -8,9 +9,12 @@ namespace php {
 
 namespace {
 
-bool is_key(const Key& key, std::string_view name) noexcept {
-  const auto* text = std::get_if<std::string>(&key);
-  return text != nullptr && *text == name;
+/// As PHP does it: a text that is the canonical form of an integer is that integer.
+Key make_key(std::string_view name) {
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+  const bool whole = error == std::errc{} && end == name.data() + name.size();
+  return whole && std::to_string(number) == name ? Key(number) : Key(std::string(name));
 }
 
 class Writer {
@@ -107,13 +111,24 @@ private:
 
 } // namespace
 
-const Value* Array::find(std::string_view key) const noexcept {
-  const auto at = std::find_if(entries.begin(), entries.end(),
-                               [&](const auto& entry) { return is_key(entry.first, key); });
+// Spelled out: clang 14, which the checks run, does not survive defaulting them for a type that
+// holds itself.
+bool Array::operator==(const Array& other) const {
+  return class_name == other.class_name && entries == other.entries;
+}
+
+bool Value::operator==(const Value& other) const {
+  return variant_ == other.variant_;
+}
+
+const Value* Array::find(std::string_view key) const {
+  const auto at =
+      std::find_if(entries.begin(), entries.end(),
+                   [wanted = make_key(key)](const auto& entry) { return entry.first == wanted; });
   return at == entries.end() ? nullptr : &at->second;
 }
 
-Value* Array::find(std::string_view key) noexcept {
+Value* Array::find(std::string_view key) {
   return const_cast<Value*>(std::as_const(*this).find(key));
 }
 
@@ -121,7 +136,7 @@ void Array::set(std::string_view key, Value value) {
   if (Value* const there = find(key)) {
     *there = std::move(value);
   } else {
-    entries.emplace_back(std::string(key), std::move(value));
+    entries.emplace_back(make_key(key), std::move(value));
   }
 }
 
@@ -136,7 +151,8 @@ void Array::push(Value value) {
 }
 
 void Array::remove(std::string_view key) {
-  std::erase_if(entries, [&](const auto& entry) { return is_key(entry.first, key); });
+  std::erase_if(entries,
+                [wanted = make_key(key)](const auto& entry) { return entry.first == wanted; });
 }
 
 std::optional<std::int64_t> Value::integer() const noexcept {

@@ -22,8 +22,8 @@ struct Array {
   /// The class when it was an object, else empty.
   std::string class_name;
 
-  [[nodiscard]] const Value* find(std::string_view key) const noexcept;
-  [[nodiscard]] Value* find(std::string_view key) noexcept;
+  [[nodiscard]] const Value* find(std::string_view key) const;
+  [[nodiscard]] Value* find(std::string_view key);
   /// Replaces the value in its place, or appends.
   void set(std::string_view key, Value value);
   /// Appends with the next integer key.
@@ -72,13 +72,11 @@ public:
   /// PHP's (string) for null, bool, int and string; nothing for everything else.
   [[nodiscard]] std::optional<std::string> scalar_text() const;
 
-  bool operator==(const Value&) const = default;
+  bool operator==(const Value&) const;
 
 private:
   Variant variant_;
 };
-
-inline bool Array::operator==(const Array&) const = default;
 
 /// A compact form for the pipe between the command and its PHP process.
 std::string encode(const Value& value);

@@ -8,6 +8,8 @@ import threading
 import time
 
 from harness import CommandTest, facts, main, tool
+from memcached import Memcached
+from postgres import free_port
 
 TWO_NODES = (b"CONFIG cluster 0 136\r\n12\nh1|10.82.235.120|11211 h2|10.80.249.27|11211\n\r\n"
              b"END\r\n")
@@ -71,53 +73,6 @@ def dripping(data, pause):
             time.sleep(pause)  # this server's slowness is what is tested
         hold(connection)
     return serve
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-class Memcached:
-    """A real memcached on a loopback port."""
-
-    def __init__(self, test, *arguments):
-        self.port = free_port()
-        self.address = f"127.0.0.1:{self.port}"
-        self._process = subprocess.Popen(
-            ["memcached", "-l", "127.0.0.1", "-p", str(self.port), "-U", "0", "-u", "nobody",
-             *arguments])
-        test.addCleanup(self._end)
-        deadline = time.monotonic() + 10
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return
-            except OSError:
-                if time.monotonic() > deadline or self._process.poll() is not None:
-                    raise
-                time.sleep(0.01)
-
-    def _end(self):
-        self._process.kill()  # it takes a second to end by itself
-        self._process.wait()
-
-    def ask(self, request: bytes, end: bytes) -> bytes:
-        with socket.create_connection(("127.0.0.1", self.port), 10) as connection:
-            connection.sendall(request)
-            answer = b""
-            while not answer.endswith(end):
-                received = connection.recv(4096)
-                if not received:
-                    raise AssertionError(f"memcached answered {answer!r} and closed")
-                answer += received
-            return answer
-
-    def announce(self, payload: bytes):
-        """Does what older ElastiCache engines do: keeps the cluster under a key."""
-        self.ask(b"set AmazonElastiCache:cluster 0 0 %d\r\n%s\r\n" % (len(payload), payload),
-                 b"STORED\r\n")
 
 
 class Discovery(CommandTest):

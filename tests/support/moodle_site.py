@@ -2,6 +2,7 @@
 and a web server of its own."""
 
 import http.client
+import json
 import os
 import pwd
 import re
@@ -66,11 +67,13 @@ php_admin_value opcache.revalidate_freq 0
 
 class MoodleSite:
     """Installs on construction (about a minute). `config` is its config.php, `access_log` the web
-    server's log in the combined format; `postgres.sql()` reaches its database."""
+    server's log in the combined format; `postgres.sql()` reaches its database. `added` is a folder of
+    code that is laid over Moodle's before the installation."""
 
     ADMIN_PASSWORD = "Throw-away-1"
 
-    def __init__(self):
+    def __init__(self, added: Path | None = None):
+        self.added = added
         source = os.environ.get("MOODLE_DIRROOT")
         if not source:
             raise unittest.SkipTest("MOODLE_DIRROOT names no Moodle")
@@ -89,11 +92,11 @@ class MoodleSite:
             raise
 
     def _set_up(self, source: Path):
-        self._as = {}
+        self.user = {}  # the web server's, for subprocess
         owner = None
         if os.geteuid() == 0:
             owner = pwd.getpwnam("www-data")
-            self._as = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
+            self.user = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
         self.port = free_port()
         self.wwwroot = f"http://127.0.0.1:{self.port}"
         self.root = self.dir / "code"
@@ -104,8 +107,11 @@ class MoodleSite:
                           check=False).returncode:
             shutil.rmtree(self.root, ignore_errors=True)
             subprocess.run(["cp", "-a", "--reflink=auto", source, self.root], check=True)
+        self.web = self.root / "public" if (self.root / "public/version.php").exists() else self.root
         self.config = self.root / "config.php"
         self.config.unlink(missing_ok=True)  # a hard link: writing to it would change the original
+        if self.added:
+            shutil.copytree(self.added, self.web, dirs_exist_ok=True)
         self.dataroot.mkdir()
         if owner:
             os.chown(self.dataroot, owner.pw_uid, owner.pw_gid)
@@ -118,19 +124,29 @@ class MoodleSite:
 
     def cli(self, script: str, *arguments: str) -> str:
         """Runs one of Moodle's admin/cli scripts as the web server's user."""
-        folder = self.root / "public" if (self.root / "public/version.php").exists() else self.root
-        done = subprocess.run(["php", "-d", "max_input_vars=5000", folder / f"admin/cli/{script}.php",
-                               *arguments], capture_output=True, text=True, cwd=self.dir,
-                              check=False, **self._as)
+        return self.php(self.web / f"admin/cli/{script}.php", *arguments)
+
+    def php(self, script: Path, *arguments: str) -> str:
+        """Runs a script as the web server's user."""
+        done = subprocess.run(["php", "-d", "max_input_vars=5000", script, *arguments],
+                              capture_output=True, text=True, cwd=self.dir, check=False, **self.user)
         if done.returncode:
             raise AssertionError(f"{script}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
         return done.stdout
 
+    def ask(self, code: str):
+        """What Moodle says: runs PHP code with all of Moodle loaded, and gives the value that it
+        returns."""
+        script = self.dir / "ask.php"
+        script.write_text(f"<?php define('CLI_SCRIPT', true); require '{self.config}';"
+                          f"$answer = (function() {{ {code} }})();"
+                          "echo \"\\n\", json_encode($answer, JSON_THROW_ON_ERROR);")
+        return json.loads(self.php(script).splitlines()[-1])
+
     def _serve(self, owner):
-        web = self.root / "public" if (self.root / "public/version.php").exists() else self.root
         conf = self.dir / "apache.conf"
         conf.write_text(APACHE.format(
-            dir=self.dir, port=self.port, modules=APACHE_MODULES, php=self.php_module, root=web,
+            dir=self.dir, port=self.port, modules=APACHE_MODULES, php=self.php_module, root=self.web,
             listen6=f"Listen [::1]:{self.port}" if Path("/proc/net/if_inet6").exists() else "",
             user="User www-data\nGroup www-data" if owner else ""))
         self.apache = subprocess.Popen(["apache2", "-f", conf, "-DFOREGROUND"], cwd=self.dir,
@@ -148,12 +164,14 @@ class MoodleSite:
             return False
 
     def remove(self):
-        if self.apache and self.apache.poll() is None:
-            self.apache.terminate()
-            self.apache.wait(60)
-        if self.postgres:
-            self.postgres.remove()
-        shutil.rmtree(self.dir, ignore_errors=True)
+        try:
+            if self.apache and self.apache.poll() is None:
+                self.apache.terminate()
+                self.apache.wait(60)
+            if self.postgres:
+                self.postgres.remove()
+        finally:
+            shutil.rmtree(self.dir, ignore_errors=True)
 
 
 class Browser:

@@ -81,8 +81,11 @@ ExitCode edit(Muc& muc, const cli::EditMode& mode, const moodle::CacheLockOption
     const CacheConfig there = CacheConfig::parse(muc.php, muc.path, before);
     wanted = there;
     change(*wanted);
-    // A file that says the same in other bytes needs no change.
-    return *wanted == there ? before : wanted->text(muc.php);
+    if (*wanted == there) {
+      return before; // in other bytes, maybe
+    }
+    wanted->complete();
+    return wanted->text(muc.php);
   };
   edit.verify = [&](const std::string& after) {
     if (!(CacheConfig::parse(muc.php, muc.path, after) == *wanted)) {
@@ -135,14 +138,22 @@ public:
     mode_.declare(options);
   }
 
-  void validate(const cli::Options&) override {
+  void validate(const cli::Options& options) override {
     site_.validate();
-    servers_.validate();
+    servers_.validate(options);
     store_.validate();
     settings_.validate(servers_.protocol());
     mode_.validate();
     for (const std::string& text : map_) {
-      mappings_.push_back(Mapping::parse(text));
+      const Mapping mapping = Mapping::parse(text);
+      for (const Mapping& other : mappings_) {
+        if (other.mode == mapping.mode) {
+          throw Error(ExitCode::usage,
+                      fmt::format("--map gives the stores of {} caches more than once",
+                                  moodle::text(mapping.mode)));
+        }
+      }
+      mappings_.push_back(mapping);
     }
   }
 
