@@ -141,6 +141,7 @@ std::pair<std::string, ExitCode> run_verb(const Tool& tool, const Verb& verb, Lo
     facts = Facts::read(*common.facts_file);
     options.apply(facts);
   }
+  options.require_arguments();
   command->validate(options);
   Context context(log, std::move(facts), common.facts_file.has_value());
   const ExitCode code = command->run(context);

@@ -216,11 +216,14 @@ void Options::parse(const Strings& arguments) {
     throw Error(ExitCode::usage,
                 fmt::format("unexpected argument '{}'", shown(rest[most_positionals_])));
   }
-  if (rest.size() < least_positionals_) {
-    throw Error(ExitCode::usage, fmt::format("{} is missing", positional_metavar_));
-  }
   if (positionals_ != nullptr) {
     *positionals_ = std::move(rest);
+  }
+}
+
+void Options::require_arguments() const {
+  if (positionals_ != nullptr && positionals_->size() < least_positionals_) {
+    throw Error(ExitCode::usage, fmt::format("{} is missing", positional_metavar_));
   }
 }
 
