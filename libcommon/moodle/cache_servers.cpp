@@ -6,13 +6,10 @@
 #include "net/proof.hpp"
 
 #include <algorithm>
-#include <array>
+#include <cctype>
 #include <dirent.h>
 #include <memory>
 #include <unistd.h>
-
-#include <algorithm>
-#include <cctype>
 
 namespace moodle {
 
@@ -28,12 +25,13 @@ std::string prefix(CacheUse use) {
   return use == CacheUse::application ? "app-cache-" : "session-cache-";
 }
 
-std::vector<net::Endpoint> parse_nodes(const CacheServerOptions& options) {
-  std::vector<net::Endpoint> nodes;
-  for (const std::string& text : options.nodes) {
-    nodes.push_back(net::parse_endpoint(text, default_port(options.protocol())));
+std::vector<net::Endpoint> parse_servers(const std::vector<std::string>& texts,
+                                         CacheProtocol protocol) {
+  std::vector<net::Endpoint> servers;
+  for (const std::string& text : texts) {
+    servers.push_back(net::parse_endpoint(text, default_port(protocol)));
   }
-  return nodes;
+  return servers;
 }
 
 /// The first line of the file. ElastiCache takes 16 to 128 printable characters.
@@ -96,7 +94,7 @@ void choose_memcached(const CacheServerOptions& options, php::Runtime& php, cons
     use_endpoint("the endpoint, as --servers says");
     return;
   }
-  chosen.servers = parse_nodes(options);
+  chosen.servers = parse_servers(options.nodes, options.protocol());
   chosen.reason = "the nodes that were given";
   if (chosen.servers.empty()) {
     const net::Cluster cluster = net::discover(*chosen.endpoint, options.timeout);
@@ -120,7 +118,7 @@ void choose_memcached(const CacheServerOptions& options, php::Runtime& php, cons
 }
 
 void choose_redis(const CacheServerOptions& options, CacheServers& chosen) {
-  chosen.servers = parse_nodes(options);
+  chosen.servers = parse_servers(options.nodes, options.protocol());
   if (!chosen.servers.empty() && options.choice != "endpoint") {
     chosen.is_cluster = options.cluster || chosen.servers.size() > 1;
     chosen.reason = "the nodes that were given";
@@ -145,10 +143,10 @@ void choose_redis(const CacheServerOptions& options, CacheServers& chosen) {
 }
 
 /// Says which option a bad server stands in, and whose fault it is.
-void check_servers(const std::vector<std::string>& texts, const std::string& name,
-                   const cli::Options& options) {
+void check_servers(const std::vector<std::string>& texts, CacheProtocol protocol,
+                   const std::string& name, const cli::Options& options) {
   try {
-    parse_nodes(texts);
+    parse_servers(texts, protocol);
   } catch (const Error& error) {
     const bool fact = options.from_facts(name);
     throw Error(fact ? ExitCode::data : error.code(),
@@ -204,7 +202,7 @@ void CacheServerOptions::declare(cli::Options& options) {
 void CacheServerOptions::validate(const cli::Options& options) const {
   const std::string name = prefix(use);
   if (engine && *engine != "memcached" && *engine != "redis" && *engine != "valkey") {
-    throw Error(ExitCode::usage,
+    throw Error(options.from_facts(name + "engine") ? ExitCode::data : ExitCode::usage,
                 fmt::format("'{}' is not a value for --{}engine: choose one of memcached, redis, "
                             "valkey",
                             shown(*engine), name));
@@ -228,9 +226,9 @@ void CacheServerOptions::validate(const cli::Options& options) const {
     }
   }
   if (endpoint) {
-    check_servers({*endpoint}, name + "endpoint", options);
+    check_servers({*endpoint}, protocol(), name + "endpoint", options);
   }
-  check_servers(nodes, name + "node", options);
+  check_servers(nodes, protocol(), name + "node", options);
   if (!endpoint && (nodes.empty() || choice == "endpoint")) {
     throw Error(ExitCode::usage, fmt::format("--{}endpoint is missing", name),
                 "name the cluster's configuration endpoint, or pass facts that hold it with --facts");

@@ -41,9 +41,9 @@ struct CacheServerOptions {
   std::chrono::milliseconds timeout{5'000};
 
   void declare(cli::Options& options);
-  /// Throws cli::Error{usage} for what does not fit, {config} for TLS to memcached, which Moodle does
-  /// not have.
-  void validate() const;
+  /// Throws cli::Error{usage}, or {data} when it came from facts, for what does not fit; {config} for
+  /// TLS to memcached, which Moodle does not have.
+  void validate(const cli::Options& options) const;
 
   [[nodiscard]] CacheProtocol protocol() const;
 };
@@ -61,6 +61,9 @@ struct CacheServers {
   net::RedisAccess access;
   std::string reason; ///< why these, for a person
 };
+
+/// Whether the server is one of them; names are compared as DNS does.
+bool is_among(const net::Endpoint& server, const std::vector<net::Endpoint>& servers);
 
 /// Decides and, where that takes the nodes, asks the endpoint for them.
 ///

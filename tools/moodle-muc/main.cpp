@@ -206,7 +206,7 @@ private:
         continue;
       }
       for (const net::Endpoint& used : moodle::store_servers(*config.store(name))) {
-        if (std::find(ours.begin(), ours.end(), used) != ours.end()) {
+        if (moodle::is_among(used, ours)) {
           return name;
         }
       }

@@ -62,21 +62,6 @@ std::optional<moodle::CacheConfig> read_cache_config(php::Runtime& php, const mo
     }
     throw;
   }
-<<<<<<< HEAD
-=======
-  const auto config = moodle::CacheConfig::parse(php, path, content);
-  for (const std::string& name : config.store_names()) {
-    for (const net::Endpoint& used : moodle::store_servers(*config.store(name))) {
-      if (moodle::is_among(used, servers)) {
-        throw Error(ExitCode::config,
-                    fmt::format("{} is a server of the cache store '{}'; purging caches would end "
-                                "all sessions there",
-                                used.text(), shown(name)),
-                    "sessions and application caches need a cluster each");
-      }
-    }
-  }
->>>>>>> a6fd9e02e07a7ac5839ef7f22cfbe0cdec4f0e6e
 }
 
 /// Refuses servers that cannot hold sessions, and warns of those that will lose some.
@@ -155,14 +140,13 @@ public:
   void validate(const cli::Options& options) override {
     site_.validate();
     edit_.mode.validate();
-<<<<<<< HEAD
     if (handler_ == "database" || handler_ == "file") {
       return;
     }
     if (!servers_.engine && handler_ == "redis") {
       servers_.engine = "redis";
     }
-    servers_.validate();
+    servers_.validate(options);
     settings_.validate(servers_.protocol());
     const std::string handler = text(servers_.protocol());
     if (handler_.empty()) {
@@ -171,11 +155,6 @@ public:
       throw Error(ExitCode::usage,
                   fmt::format("--handler is {}, and --session-cache-engine is {}", handler_,
                               shown(servers_.engine.value_or(handler))));
-=======
-    settings_.validate();
-    if (handler_ == "memcached") {
-      servers_.validate(options);
->>>>>>> a6fd9e02e07a7ac5839ef7f22cfbe0cdec4f0e6e
     }
   }
 
