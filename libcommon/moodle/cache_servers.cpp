@@ -42,8 +42,8 @@ std::string read_password(const std::string& path) {
   if (password.empty()) {
     throw Error(ExitCode::data, fmt::format("the first line of {} is empty", shown(path)));
   }
-  const bool fits = std::all_of(password.begin(), password.end(),
-                                [](char c) { return c >= ' ' && c < 0x7F; });
+  const bool fits =
+      std::all_of(password.begin(), password.end(), [](char c) { return c >= ' ' && c < 0x7F; });
   if (!fits) {
     throw Error(ExitCode::data,
                 fmt::format("the first line of {} holds more than printable ASCII", shown(path)));
@@ -51,8 +51,8 @@ std::string read_password(const std::string& path) {
   return password;
 }
 
-/// Whether a PHP extension of this host holds the text. Starting PHP with all of its extensions takes
-/// several times as long as this look, and almost no PHP has Amazon's client.
+/// Whether a PHP extension of this host holds the text. Starting PHP with all of its extensions
+/// takes several times as long as this look, and almost no PHP has Amazon's client.
 bool any_extension_mentions(php::Runtime& php, std::string_view text) {
   const php::Run run = php.run({.path = "/extension-dir.php",
                                 .content = "<?php $dir = PHP_EXTENSION_DIR;",
@@ -66,8 +66,9 @@ bool any_extension_mentions(php::Runtime& php, std::string_view text) {
       dir == nullptr ? nullptr : ::opendir(dir->string()->c_str()), close);
   while (const dirent* entry = entries ? ::readdir(entries.get()) : nullptr) {
     const std::string_view name = entry->d_name;
-    if (name.ends_with(".so") && (name.find("memcached") != std::string_view::npos ||
-                                  name.find("amazon") != std::string_view::npos)) {
+    if (name.ends_with(".so")
+        && (name.find("memcached") != std::string_view::npos
+            || name.find("amazon") != std::string_view::npos)) {
       constexpr std::size_t largest = 64U << 20U;
       const auto file = cli::read_input(*dir->string() + "/" + std::string(name), largest);
       if (file.text.find(text) != std::string::npos) {
@@ -79,8 +80,8 @@ bool any_extension_mentions(php::Runtime& php, std::string_view text) {
 }
 
 bool follows_endpoint(php::Runtime& php) {
-  return any_extension_mentions(php, dynamic_client) &&
-         php.has_constant(fmt::format("Memcached::{}", dynamic_client));
+  return any_extension_mentions(php, dynamic_client)
+         && php.has_constant(fmt::format("Memcached::{}", dynamic_client));
 }
 
 void choose_memcached(const CacheServerOptions& options, php::Runtime& php, const cli::Log& log,
@@ -98,8 +99,7 @@ void choose_memcached(const CacheServerOptions& options, php::Runtime& php, cons
   chosen.reason = "the nodes that were given";
   if (chosen.servers.empty()) {
     const net::Cluster cluster = net::discover(*chosen.endpoint, options.timeout);
-    log.detail(
-        fmt::format("{} announces {} nodes", chosen.endpoint->text(), cluster.nodes.size()));
+    log.detail(fmt::format("{} announces {} nodes", chosen.endpoint->text(), cluster.nodes.size()));
     chosen.servers = cluster.nodes;
     chosen.reason = fmt::format("the nodes that {} announces", chosen.endpoint->text());
     if (options.choice == "auto" && cluster.source == net::Cluster::Source::plain) {
@@ -180,8 +180,7 @@ void CacheServerOptions::declare(cli::Options& options) {
   const std::string name = prefix(use);
   options.group("Cache servers");
   options.text(name + "endpoint", endpoint, "HOST[:PORT]",
-               "the cluster's configuration endpoint, or the primary endpoint",
-               cli::From::facts);
+               "the cluster's configuration endpoint, or the primary endpoint", cli::From::facts);
   options.list(name + "node", nodes, "HOST[:PORT]",
                "a node of the cluster; without any, the endpoint is asked for them",
                cli::From::facts);
@@ -230,8 +229,9 @@ void CacheServerOptions::validate(const cli::Options& options) const {
   }
   check_servers(nodes, protocol(), name + "node", options);
   if (!endpoint && (nodes.empty() || choice == "endpoint")) {
-    throw Error(ExitCode::usage, fmt::format("--{}endpoint is missing", name),
-                "name the cluster's configuration endpoint, or pass facts that hold it with --facts");
+    throw Error(
+        ExitCode::usage, fmt::format("--{}endpoint is missing", name),
+        "name the cluster's configuration endpoint, or pass facts that hold it with --facts");
   }
 }
 

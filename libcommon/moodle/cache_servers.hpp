@@ -41,8 +41,8 @@ struct CacheServerOptions {
   std::chrono::milliseconds timeout{5'000};
 
   void declare(cli::Options& options);
-  /// Throws cli::Error{usage}, or {data} when it came from facts, for what does not fit; {config} for
-  /// TLS to memcached, which Moodle does not have.
+  /// Throws cli::Error{usage}, or {data} when it came from facts, for what does not fit; {config}
+  /// for TLS to memcached, which Moodle does not have.
   void validate(const cli::Options& options) const;
 
   [[nodiscard]] CacheProtocol protocol() const;
@@ -67,11 +67,11 @@ bool is_among(const net::Endpoint& server, const std::vector<net::Endpoint>& ser
 
 /// Decides and, where that takes the nodes, asks the endpoint for them.
 ///
-/// memcached: `auto` gives the endpoint only to a PHP whose memcached client follows it (Amazon's own,
-/// which defines Memcached::DYNAMIC_CLIENT_MODE) or when the endpoint is a plain memcached; everyone
-/// else gets the nodes. Redis and Valkey: a cluster's nodes; without cluster mode the endpoint, whose
-/// name follows the primary. Throws cli::Error{unavailable} when the endpoint does not answer, {config}
-/// for a Sentinel, and what reading the password file throws.
+/// memcached: `auto` gives the endpoint only to a PHP whose memcached client follows it (Amazon's
+/// own, which defines Memcached::DYNAMIC_CLIENT_MODE) or when the endpoint is a plain memcached;
+/// everyone else gets the nodes. Redis and Valkey: a cluster's nodes; without cluster mode the
+/// endpoint, whose name follows the primary. Throws cli::Error{unavailable} when the endpoint does
+/// not answer, {config} for a Sentinel, and what reading the password file throws.
 CacheServers choose_servers(const CacheServerOptions& options, php::Runtime& php,
                             const cli::Log& log);
 
@@ -79,8 +79,8 @@ CacheServers choose_servers(const CacheServerOptions& options, php::Runtime& php
 /// options say not to. Throws the first server's Error that names it and the reason.
 void prove_servers(const CacheServerOptions& options, const CacheServers& servers);
 
-/// The file of trusted authorities: as given, or else the system's. Throws cli::Error{no_input} when
-/// there is none.
+/// The file of trusted authorities: as given, or else the system's. Throws cli::Error{no_input}
+/// when there is none.
 std::string authority_file(const net::Tls& tls);
 
 } // namespace moodle

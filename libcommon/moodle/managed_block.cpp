@@ -80,8 +80,8 @@ std::string quoted(const std::string& text) {
   std::string literal = "'";
   for (std::size_t i = 0; i < text.size(); ++i) {
     const bool last = i + 1 == text.size();
-    if (text[i] == '\'' ||
-        (text[i] == '\\' && (last || text[i + 1] == '\\' || text[i + 1] == '\''))) {
+    if (text[i] == '\''
+        || (text[i] == '\\' && (last || text[i + 1] == '\\' || text[i + 1] == '\''))) {
       literal += '\\';
     }
     literal += text[i];

@@ -39,8 +39,8 @@ private:
   std::string command_;
 };
 
-/// A PHP literal on one line for null, bool, int, text or an array of these: text is single-quoted, with
-/// a backslash only where PHP needs one.
+/// A PHP literal on one line for null, bool, int, text or an array of these: text is single-quoted,
+/// with a backslash only where PHP needs one.
 std::string php_literal(const php::Value& value);
 
 } // namespace moodle

@@ -8,7 +8,8 @@ namespace moodle {
 namespace {
 
 /// PHP reads its own ini syntax best. Gives $found: a list of service, enabled, validates, seconds.
-/// The defaults are those of PHP's manual; without a zend_extension line OPcache is not there at all.
+/// The defaults are those of PHP's manual; without a zend_extension line OPcache is not there at
+/// all.
 constexpr const char* script = R"php(<?php
 $read = function (string $service, array $files): array {
     $set = ['opcache.enable' => '1', 'opcache.validate_timestamps' => '1', 'opcache.revalidate_freq' => '2'];
@@ -55,8 +56,8 @@ std::vector<OpcacheSettings> opcache_settings(php::Runtime& php) {
   }
   for (const auto& [key, entry] : found->array()->entries) {
     const auto& values = entry.array()->entries;
-    all.push_back({*values[0].second.string(), values[1].second.truthy(),
-                   values[2].second.truthy(), *values[3].second.integer()});
+    all.push_back({*values[0].second.string(), values[1].second.truthy(), values[2].second.truthy(),
+                   *values[3].second.integer()});
   }
   return all;
 }
@@ -65,22 +66,25 @@ void advise_reload(php::Runtime& php, const std::string& path, const cli::Log& l
   const std::string file = cli::shown(path);
   const std::vector<OpcacheSettings> all = opcache_settings(php);
   if (all.empty()) {
-    log.info(fmt::format("no PHP serves pages on this host: on each web server, reload PHP so that its "
-                         "OPcache sees the new {}",
-                         file));
+    log.info(
+        fmt::format("no PHP serves pages on this host: on each web server, reload PHP so that its "
+                    "OPcache sees the new {}",
+                    file));
     return;
   }
   for (const OpcacheSettings& one : all) {
     if (!one.enabled) {
-      log.info(fmt::format("{} on this host sees the new {} at once (no OPcache)", one.service, file));
+      log.info(
+          fmt::format("{} on this host sees the new {} at once (no OPcache)", one.service, file));
     } else if (!one.validates) {
       log.info(fmt::format("{} on this host does not see the new {} until 'systemctl reload {}' "
                            "(opcache.validate_timestamps is 0)",
                            one.service, file, one.service));
     } else {
-      log.info(fmt::format("{} on this host sees the new {} within {} s (opcache.revalidate_freq), or "
-                           "after 'systemctl reload {}'",
-                           one.service, file, one.seconds, one.service));
+      log.info(
+          fmt::format("{} on this host sees the new {} within {} s (opcache.revalidate_freq), or "
+                      "after 'systemctl reload {}'",
+                      one.service, file, one.seconds, one.service));
     }
   }
   log.info("the other web servers keep the file in an OPcache of their own, each");

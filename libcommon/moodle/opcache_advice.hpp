@@ -12,7 +12,7 @@ namespace moodle {
 struct OpcacheSettings {
   std::string service; ///< "php8.2-fpm" or "apache2": what is to be reloaded
   bool enabled = true;
-  bool validates = true;   ///< opcache.validate_timestamps
+  bool validates = true;    ///< opcache.validate_timestamps
   std::int64_t seconds = 2; ///< opcache.revalidate_freq
 };
 

@@ -25,8 +25,8 @@ struct Servers {
   net::RedisAccess access;
 };
 
-/// Everything by which one server can be known: its name, its addresses, its Redis run_id. Two servers
-/// that share any of them are one.
+/// Everything by which one server can be known: its name, its addresses, its Redis run_id. Two
+/// servers that share any of them are one.
 using Identities = std::set<std::string>;
 
 void add_names(const Endpoint& server, const net::Deadline& deadline, Identities& identities) {
@@ -53,8 +53,8 @@ Identities ask_identities(const Servers& servers, const Endpoint& server,
         add_names(node, deadline, identities);
       }
     } else {
-      identities.insert(
-          "run_id " + net::redis_status(server, servers.access, deadline.left()).run_id);
+      identities.insert("run_id "
+                        + net::redis_status(server, servers.access, deadline.left()).run_id);
       for (const Endpoint& node :
            net::redis_cluster_nodes(server, servers.access, deadline.left())) {
         add_names(node, deadline, identities);
@@ -95,9 +95,9 @@ std::optional<Endpoint> find_shared(const Servers& ours, const Servers& theirs,
 
 Servers ours(const CacheServers& servers) {
   Servers all{servers.protocol, servers.servers, servers.access};
-  if (servers.endpoint &&
-      std::find(all.endpoints.begin(), all.endpoints.end(), *servers.endpoint) ==
-          all.endpoints.end()) {
+  if (servers.endpoint
+      && std::find(all.endpoints.begin(), all.endpoints.end(), *servers.endpoint)
+             == all.endpoints.end()) {
     all.endpoints.push_back(*servers.endpoint);
   }
   return all;
@@ -133,8 +133,8 @@ Servers servers_of_store(const php::Array& store) {
   servers.endpoints = store_servers(store);
   const php::Value* const plugin = store.find("plugin");
   const php::Value* const configuration = store.find("configuration");
-  if (plugin != nullptr && *plugin == php::Value("redis") && configuration != nullptr &&
-      configuration->array() != nullptr) {
+  if (plugin != nullptr && *plugin == php::Value("redis") && configuration != nullptr
+      && configuration->array() != nullptr) {
     const auto text = [&](const char* key) {
       const php::Value* const value = configuration->array()->find(key);
       return value == nullptr ? std::string() : value->scalar_text().value_or("");
@@ -163,9 +163,10 @@ void refuse_session_servers(const Site& site, const CacheServers& servers,
   }
   const std::string database = site.text("session_redis_database");
   if (servers.protocol == CacheProtocol::redis && !database.empty() && database != "0") {
-    log.warning(fmt::format("{} holds the site's sessions too, in database {}: they share its memory "
-                            "and its eviction policy; {}",
-                            shared->text(), cli::shown(database, 20), hint));
+    log.warning(
+        fmt::format("{} holds the site's sessions too, in database {}: they share its memory "
+                    "and its eviction policy; {}",
+                    shared->text(), cli::shown(database, 20), hint));
     return;
   }
   throw Error(ExitCode::config,
@@ -178,8 +179,7 @@ void refuse_store_servers(const CacheConfig& config, const CacheServers& servers
                           std::uint64_t database, const CacheServerOptions& options,
                           const cli::Log& log) {
   for (const std::string& name : config.store_names()) {
-    const auto shared =
-        find_shared(ours(servers), servers_of_store(*config.store(name)), options);
+    const auto shared = find_shared(ours(servers), servers_of_store(*config.store(name)), options);
     if (!shared) {
       continue;
     }

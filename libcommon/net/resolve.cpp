@@ -21,7 +21,8 @@ std::vector<std::string> resolve(const Endpoint& endpoint) {
   for (const addrinfo* one = found; one != nullptr; one = one->ai_next) {
     std::array<char, NI_MAXHOST> host{};
     if (::getnameinfo(one->ai_addr, one->ai_addrlen, host.data(), host.size(), nullptr, 0,
-                      NI_NUMERICHOST) == 0) {
+                      NI_NUMERICHOST)
+        == 0) {
       texts.push_back(Endpoint{host.data(), endpoint.port}.text());
     }
   }

@@ -1,13 +1,13 @@
 #include "cli/command.hpp"
 #include "cli/text.hpp"
 #include "io/edit.hpp"
-#include "store_settings.hpp"
 #include "moodle/cache_config.hpp"
 #include "moodle/cache_lock.hpp"
 #include "moodle/cache_servers.hpp"
 #include "moodle/opcache_advice.hpp"
 #include "moodle/shared_servers.hpp"
 #include "moodle/site.hpp"
+#include "store_settings.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -160,8 +160,7 @@ public:
   ExitCode run(cli::Context& context) override {
     Muc muc(site_);
     require_store(muc.site, servers_.protocol());
-    const moodle::CacheServers servers =
-        moodle::choose_servers(servers_, muc.php, context.log());
+    const moodle::CacheServers servers = moodle::choose_servers(servers_, muc.php, context.log());
     context.log().detail("chosen: " + servers.reason);
     moodle::refuse_session_servers(muc.site, servers, servers_, context.log());
     if (mode_.writes()) {

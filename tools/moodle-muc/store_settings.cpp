@@ -30,14 +30,15 @@ Weight parse_weight(const std::string& text) {
   const auto number =
       equals == std::string::npos ? std::nullopt : cli::parse_unsigned(text.substr(equals + 1));
   if (!number || *number < 1 || *number > 1'000'000) {
-    throw Error(ExitCode::usage,
-                fmt::format("'{}' is not a value for --weight: it takes HOST:PORT=WEIGHT, the weight "
-                            "being a whole number from 1 to 1000000",
-                            shown(text)));
+    throw Error(
+        ExitCode::usage,
+        fmt::format("'{}' is not a value for --weight: it takes HOST:PORT=WEIGHT, the weight "
+                    "being a whole number from 1 to 1000000",
+                    shown(text)));
   }
-  return {net::parse_endpoint(text.substr(0, equals),
-                              moodle::default_port(CacheProtocol::memcached)),
-          *number};
+  return {
+      net::parse_endpoint(text.substr(0, equals), moodle::default_port(CacheProtocol::memcached)),
+      *number};
 }
 
 std::vector<Weight> parse_weights(const StoreOptions& options,
@@ -91,9 +92,10 @@ Value serialiser_of(const StoreOptions& options, const Kept& kept, const char* k
 void refuse_unknown(bool wanted, const char* option, const moodle::Site& site,
                     const Version& since) {
   if (wanted && *site.version() < since) {
-    throw Error(ExitCode::config,
-                fmt::format("{} cannot do what {} asks for in its Redis store", site.name(), option),
-                fmt::format("it came with Moodle {}", since.text()));
+    throw Error(
+        ExitCode::config,
+        fmt::format("{} cannot do what {} asks for in its Redis store", site.name(), option),
+        fmt::format("it came with Moodle {}", since.text()));
   }
 }
 
@@ -101,10 +103,10 @@ std::string server_lines(const moodle::CacheServers& servers) {
   std::vector<std::string> lines;
   for (const net::Endpoint& server : servers.servers) {
     if (server.host.find(':') != std::string::npos) {
-      throw Error(ExitCode::config,
-                  fmt::format("Moodle's Redis store cannot be given the IPv6 address {}",
-                              server.text()),
-                  "use the server's name");
+      throw Error(
+          ExitCode::config,
+          fmt::format("Moodle's Redis store cannot be given the IPv6 address {}", server.text()),
+          "use the server's name");
     }
     lines.push_back(server.text());
   }
@@ -115,7 +117,8 @@ std::string server_lines(const moodle::CacheServers& servers) {
 
 void StoreOptions::declare(cli::Options& options) {
   options.group("Store settings");
-  options.text("prefix", prefix, "TEXT", "what every key begins with: letters, digits, '-' and '_'");
+  options.text("prefix", prefix, "TEXT",
+               "what every key begins with: letters, digits, '-' and '_'");
   options.choice("serialiser", serialiser, {"php", "igbinary"},
                  "how values become bytes (default php)");
   options.choice("compression", compression, {"on", "off"},
@@ -131,16 +134,18 @@ void StoreOptions::declare(cli::Options& options) {
 
 void StoreOptions::validate(CacheProtocol protocol) const {
   const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-'
+           || c == '_';
   };
-  constexpr std::size_t longest = 127; // MEMCACHED_PREFIX_KEY_MAX_SIZE of libmemcached, less the end
-  if (prefix &&
-      (!std::all_of(prefix->begin(), prefix->end(), allowed) || prefix->size() > longest)) {
-    throw Error(ExitCode::usage,
-                fmt::format("'{}' is not a value for --prefix: it takes at most {} letters, digits, "
-                            "'-' and '_'",
-                            shown(*prefix), longest));
+  constexpr std::size_t longest =
+      127; // MEMCACHED_PREFIX_KEY_MAX_SIZE of libmemcached, less the end
+  if (prefix
+      && (!std::all_of(prefix->begin(), prefix->end(), allowed) || prefix->size() > longest)) {
+    throw Error(
+        ExitCode::usage,
+        fmt::format("'{}' is not a value for --prefix: it takes at most {} letters, digits, "
+                    "'-' and '_'",
+                    shown(*prefix), longest));
   }
   for (const std::string& weight : weights) {
     parse_weight(weight);
@@ -222,9 +227,10 @@ php::Array redis_configuration(const StoreOptions& options, const moodle::CacheS
   const Kept kept(existing);
   const auto release = site.version();
   if (!release) {
-    throw Error(ExitCode::config,
-                "cannot tell which settings the site's Moodle has for Redis: its release is unknown",
-                "name it with --moodle-version");
+    throw Error(
+        ExitCode::config,
+        "cannot tell which settings the site's Moodle has for Redis: its release is unknown",
+        "name it with --moodle-version");
   }
   const bool encrypted = servers.access.tls.has_value();
   refuse_unknown(!options.compressor.empty(), "--compressor", site, {3, 8});

@@ -17,7 +17,9 @@ using php::Value;
 
 namespace {
 
-std::string class_of(const std::string& handler) { return "\\core\\session\\" + handler; }
+std::string class_of(const std::string& handler) {
+  return "\\core\\session\\" + handler;
+}
 
 /// Collects keys for one handler, and refuses those that the site's Moodle does not read yet.
 class Keys {
@@ -60,10 +62,10 @@ private:
 
 void refuse_ipv6(const net::Endpoint& server) {
   if (server.host.find(':') != std::string::npos) {
-    throw Error(ExitCode::config,
-                fmt::format("Moodle's session handlers cannot be given the IPv6 address {}",
-                            server.text()),
-                "use the server's name");
+    throw Error(
+        ExitCode::config,
+        fmt::format("Moodle's session handlers cannot be given the IPv6 address {}", server.text()),
+        "use the server's name");
   }
 }
 
@@ -104,9 +106,10 @@ void add_address(Keys& keys, const CacheServers& servers) {
     const net::Endpoint& server = servers.servers.front();
     refuse_ipv6(server);
     const bool by_scheme = encrypted && !keys.since({4, 3});
-    keys.require(!by_scheme || !servers.access.tls->ca_file,
-                 "cannot be given a file of authorities for its session servers",
-                 "Moodle 4.3 and later can; earlier ones trust what openssl.cafile of php.ini names");
+    keys.require(
+        !by_scheme || !servers.access.tls->ca_file,
+        "cannot be given a file of authorities for its session servers",
+        "Moodle 4.3 and later can; earlier ones trust what openssl.cafile of php.ini names");
     keys.add("host", (by_scheme ? "tls://" : "") + server.host);
     keys.add("port", static_cast<std::int64_t>(server.port));
   }
@@ -128,14 +131,16 @@ std::string default_prefix(const Site& site) {
 } // namespace
 
 void HandlerOptions::declare(cli::Options& options) {
-  options.text("prefix", prefix, "TEXT",
-               "what the key of every session begins with; one of its own for each site that shares "
-               "the servers (default: memcached: PHP's memcached.sess_prefix; Redis: made of the "
-               "database's name and table prefix)");
+  options.text(
+      "prefix", prefix, "TEXT",
+      "what the key of every session begins with; one of its own for each site that shares "
+      "the servers (default: memcached: PHP's memcached.sess_prefix; Redis: made of the "
+      "database's name and table prefix)");
   options.number("acquire-lock-timeout", lock_timeout, 1, 86'400,
                  "seconds that a request waits for its session (default 120)");
-  options.number("lock-expire", lock_expire, 1, 2'592'000,
-                 "seconds after which a lock is given up (default: memcached: 7200; Redis: Moodle's)");
+  options.number(
+      "lock-expire", lock_expire, 1, 2'592'000,
+      "seconds after which a lock is given up (default: memcached: 7200; Redis: Moodle's)");
   options.number("lock-retry-sleep", lock_retry, 1, 60'000,
                  "milliseconds between two tries for a lock (default: Moodle's)");
   options.number("lock-warn", lock_warn, 1, 86'400,
@@ -157,16 +162,17 @@ void HandlerOptions::validate(CacheProtocol protocol) const {
   // memcached keys hold no blanks; PHP's extension refuses longer prefixes (memcached.sess_prefix).
   constexpr std::size_t longest = 200;
   const auto fits = [](char c) { return c > ' ' && c < 0x7F; };
-  if (prefix && (prefix->empty() || prefix->size() > longest ||
-                 !std::all_of(prefix->begin(), prefix->end(), fits))) {
+  if (prefix
+      && (prefix->empty() || prefix->size() > longest
+          || !std::all_of(prefix->begin(), prefix->end(), fits))) {
     throw Error(ExitCode::usage,
                 fmt::format("'{}' is not a value for --prefix: it takes 1 to {} ASCII characters "
                             "without blanks",
                             shown(*prefix), longest));
   }
-  if (protocol == CacheProtocol::memcached &&
-      (lock_warn || database || connection_timeout || read_timeout || max_retries ||
-       !serialiser.empty() || !compressor.empty())) {
+  if (protocol == CacheProtocol::memcached
+      && (lock_warn || database || connection_timeout || read_timeout || max_retries
+          || !serialiser.empty() || !compressor.empty())) {
     throw Error(ExitCode::usage,
                 "--lock-warn, --database, --connection-timeout, --read-timeout, --max-retries, "
                 "--serialiser and --compressor are for Redis and Valkey",
@@ -189,8 +195,8 @@ SessionSettings HandlerOptions::memcached(const Site& site, const CacheServers& 
   keys.add("acquire_lock_timeout", static_cast<std::int64_t>(lock_timeout.value_or(120)));
   keys.add("lock_expire", static_cast<std::int64_t>(lock_expire.value_or(7200)));
   keys.add_if_given("lock_retry_sleep", lock_retry,
-                    keys.since({3, 3, 3}) ||
-                        (keys.since({3, 2, 6}) && keys.release() < Version{3, 3}),
+                    keys.since({3, 3, 3})
+                        || (keys.since({3, 2, 6}) && keys.release() < Version{3, 3}),
                     "leave --lock-retry-sleep out; it came with Moodle 3.2.6 and 3.3.3");
   return keys.take();
 }
@@ -198,9 +204,10 @@ SessionSettings HandlerOptions::memcached(const Site& site, const CacheServers& 
 SessionSettings HandlerOptions::redis(const Site& site, const CacheServers& servers) const {
   Keys keys(site, "redis");
   if (!site.version()) {
-    throw Error(ExitCode::config,
-                "cannot tell which settings the site's Moodle has for Redis: its release is unknown",
-                "name it with --moodle-version");
+    throw Error(
+        ExitCode::config,
+        "cannot tell which settings the site's Moodle has for Redis: its release is unknown",
+        "name it with --moodle-version");
   }
   add_address(keys, servers);
   if (servers.access.password) {
@@ -239,15 +246,15 @@ void require_handler(const Site& site, const std::string& handler) {
   const std::string file = fmt::format("lib/classes/session/{}.php", handler);
   if (const auto there = site.has_file(file)) {
     if (!*there) {
-      throw Error(ExitCode::config,
-                  fmt::format("{} has no session handler {}: {}/{} is not there", site.name(),
-                              handler, shown(site.dirroot), file));
+      throw Error(ExitCode::config, fmt::format("{} has no session handler {}: {}/{} is not there",
+                                                site.name(), handler, shown(site.dirroot), file));
     }
     return;
   }
   const auto version = site.version();
   if (handler == "memcached" && version && *version >= Version{5, 2}) {
-    throw Error(ExitCode::config, fmt::format("{} has no session handler memcached", site.name()),
-                "Moodle 5.2 and later keep sessions in Redis or Valkey, in the database or in files");
+    throw Error(
+        ExitCode::config, fmt::format("{} has no session handler memcached", site.name()),
+        "Moodle 5.2 and later keep sessions in Redis or Valkey, in the database or in files");
   }
 }

@@ -26,9 +26,9 @@ struct HandlerOptions {
   /// Throws cli::Error{usage} for what does not fit, or is for the other kind of servers.
   void validate(moodle::CacheProtocol protocol) const;
 
-  /// The keys that this Moodle's code reads (Moodle 3.3 to 5.2 lib/classes/session/memcached.php and
-  /// redis.php), in the form that it reads them in. Throws cli::Error{config} for what this Moodle
-  /// cannot do, with what would work.
+  /// The keys that this Moodle's code reads (Moodle 3.3 to 5.2 lib/classes/session/memcached.php
+  /// and redis.php), in the form that it reads them in. Throws cli::Error{config} for what this
+  /// Moodle cannot do, with what would work.
   [[nodiscard]] moodle::SessionSettings settings(const moodle::Site& site,
                                                  const moodle::CacheServers& servers) const;
 

@@ -152,9 +152,8 @@ public:
     if (handler_.empty()) {
       handler_ = handler;
     } else if (handler_ != handler) {
-      throw Error(ExitCode::usage,
-                  fmt::format("--handler is {}, and --session-cache-engine is {}", handler_,
-                              shown(servers_.engine.value_or(handler))));
+      throw Error(ExitCode::usage, fmt::format("--handler is {}, and --session-cache-engine is {}",
+                                               handler_, shown(servers_.engine.value_or(handler))));
     }
   }
 
