@@ -283,13 +283,18 @@ void prove_servers(const CacheServerOptions& options, const CacheServers& server
   if (options.no_probe) {
     return;
   }
-  const auto prove = [&servers, timeout = options.timeout](const net::Endpoint& server) {
-    if (servers.protocol == CacheProtocol::memcached) {
+  net::RedisAccess access = servers.access;
+  if (access.tls) {
+    access.tls->load();
+  }
+  // By value: a thread that is given up may outlive the servers.
+  const auto prove = [access, protocol = servers.protocol, is_cluster = servers.is_cluster,
+                      timeout = options.timeout](const net::Endpoint& server) {
+    if (protocol == CacheProtocol::memcached) {
       net::prove_memcached(server, timeout);
     } else {
-      net::prove_redis(server, servers.access,
-                       servers.is_cluster ? net::RedisClientMode::cluster
-                                          : net::RedisClientMode::single,
+      net::prove_redis(server, access,
+                       is_cluster ? net::RedisClientMode::cluster : net::RedisClientMode::single,
                        timeout);
     }
     return true;
