@@ -6,7 +6,8 @@ import unittest
 from harness import main
 from site_folder import SiteTest
 
-SET = ("set", "--servers", "endpoint", "--session-cache-endpoint", "sessions.example.org:11211", "--force")
+SET = ("set", "--servers", "endpoint", "--session-cache-endpoint", "sessions.example.org:11211", "--no-probe",
+       "--force")
 WANTED = {"session_handler_class": "\\core\\session\\memcached",
           "session_memcached_save_path": "sessions.example.org:11211",
           "session_memcached_acquire_lock_timeout": 120,

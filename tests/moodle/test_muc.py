@@ -206,7 +206,7 @@ class RealMoodle(CommandTest):
 
     def run_set(self, store):
         return self.run_tool("moodle-muc", "set", "--config", self.site.config, "--store", store,
-                             "--app-cache-node", "127.0.0.1:1", "--map",
+                             "--app-cache-node", "127.0.0.1:1", "--no-probe", "--map",
                              "application=default_application")
 
     def check_moodles_changes(self, turns):
