@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cctype>
 #include <dirent.h>
+#include <filesystem>
 #include <memory>
 #include <unistd.h>
 
@@ -133,12 +134,21 @@ void choose_redis(const CacheServerOptions& options, CacheServers& chosen) {
   const net::RedisStatus status =
       net::redis_status(*chosen.endpoint, chosen.access, options.timeout);
   chosen.is_cluster = status.mode == net::RedisStatus::Mode::cluster;
+  if (options.cluster && !chosen.is_cluster) {
+    throw Error(
+        ExitCode::config,
+        fmt::format("{} is not in cluster mode, as --cluster says", chosen.endpoint->text()),
+        "leave --cluster out");
+  }
   if (!chosen.is_cluster) {
     chosen.reason = fmt::format("{} is a single {} server, whose name follows the primary",
                                 chosen.endpoint->text(), status.engine);
     return;
   }
   chosen.servers = net::redis_cluster_nodes(*chosen.endpoint, chosen.access, options.timeout);
+  // Each node lists them in an order of its own, and the endpoint is one node now and another
+  // later.
+  std::sort(chosen.servers.begin(), chosen.servers.end());
   chosen.reason = fmt::format("the nodes of the cluster of {}", chosen.endpoint->text());
 }
 
@@ -223,6 +233,9 @@ void CacheServerOptions::validate(const cli::Options& options) const {
                               "--{}engine is memcached",
                               name));
     }
+  } else if (ca_file && tls != "true") {
+    throw Error(ExitCode::usage,
+                fmt::format("--ca-file is for servers with TLS, and --{}tls is not true", name));
   }
   if (endpoint) {
     check_servers({*endpoint}, protocol(), name + "endpoint", options);
@@ -253,7 +266,11 @@ CacheServers choose_servers(const CacheServerOptions& options, php::Runtime& php
     return chosen;
   }
   if (options.tls == "true") {
-    chosen.access.tls = net::Tls{options.ca_file};
+    chosen.access.tls = net::Tls{};
+    if (options.ca_file) {
+      // The name ends up in a file that PHP reads in another folder.
+      chosen.access.tls->ca_file = std::filesystem::absolute(*options.ca_file).lexically_normal();
+    }
   }
   if (options.password_file) {
     chosen.access.password = read_password(*options.password_file);

@@ -2,6 +2,7 @@
 
 #include "cli/error.hpp"
 #include "cli/text.hpp"
+#include "moodle/managed_block.hpp"
 
 namespace moodle {
 
@@ -10,7 +11,7 @@ namespace {
 /// PHP reads its own ini syntax best. Gives $found: a list of service, enabled, validates, seconds.
 /// The defaults are those of PHP's manual; without a zend_extension line OPcache is not there at
 /// all.
-constexpr const char* script = R"php(<?php
+constexpr const char* script = R"php(
 $read = function (string $service, array $files): array {
     $set = ['opcache.enable' => '1', 'opcache.validate_timestamps' => '1', 'opcache.revalidate_freq' => '2'];
     $loaded = false;
@@ -27,28 +28,29 @@ $read = function (string $service, array $files): array {
             (int) $set['opcache.revalidate_freq']];
 };
 $found = [];
-foreach (glob('/etc/php/*/fpm') as $dir) {
+foreach (glob("$etc/php/*/fpm") as $dir) {
     $found[] = $read('php' . basename(dirname($dir)) . '-fpm',
         ["$dir/php.ini", ...glob("$dir/conf.d/*.ini"), ...glob("$dir/pool.d/*.conf")]);
 }
-foreach (glob('/etc/apache2/mods-enabled/php*.load') as $module) {
-    $dir = '/etc/php/' . substr(basename($module, '.load'), 3) . '/apache2';
+foreach (glob("$etc/apache2/mods-enabled/php*.load") as $module) {
+    $dir = "$etc/php/" . substr(basename($module, '.load'), 3) . '/apache2';
     $found[] = $read('apache2', ["$dir/php.ini", ...glob("$dir/conf.d/*.ini")]);
 }
-if (is_dir('/etc/php-fpm.d')) {
-    $found[] = $read('php-fpm', ['/etc/php.ini', ...glob('/etc/php.d/*.ini'), ...glob('/etc/php-fpm.d/*.conf')]);
+if (is_dir("$etc/php-fpm.d")) {
+    $found[] = $read('php-fpm', ["$etc/php.ini", ...glob("$etc/php.d/*.ini"), ...glob("$etc/php-fpm.d/*.conf")]);
 }
 )php";
 
 } // namespace
 
-std::vector<OpcacheSettings> opcache_settings(php::Runtime& php) {
-  const php::Run run = php.run({.path = "/opcache-settings.php",
-                                .content = script,
-                                .stop_at = {},
-                                .stop_marker = {},
-                                .constants = {},
-                                .variables = {"found"}});
+std::vector<OpcacheSettings> opcache_settings(php::Runtime& php, const std::string& etc) {
+  const php::Run run =
+      php.run({.path = "/opcache-settings.php",
+               .content = fmt::format("<?php $etc = {};{}", php_literal(etc), script),
+               .stop_at = {},
+               .stop_marker = {},
+               .constants = {},
+               .variables = {"found"}});
   std::vector<OpcacheSettings> all;
   const php::Value* const found = run.variables.find("found");
   if (found == nullptr || found->array() == nullptr) {
@@ -62,32 +64,37 @@ std::vector<OpcacheSettings> opcache_settings(php::Runtime& php) {
   return all;
 }
 
-void advise_reload(php::Runtime& php, const std::string& path, const cli::Log& log) {
+std::vector<std::string> reload_advice(const std::vector<OpcacheSettings>& settings,
+                                       const std::string& path) {
   const std::string file = cli::shown(path);
-  const std::vector<OpcacheSettings> all = opcache_settings(php);
-  if (all.empty()) {
-    log.info(
-        fmt::format("no PHP serves pages on this host: on each web server, reload PHP so that its "
-                    "OPcache sees the new {}",
-                    file));
-    return;
+  if (settings.empty()) {
+    return {fmt::format("no PHP serves pages on this host: on each web server, reload PHP so that "
+                        "its OPcache sees the new {}",
+                        file)};
   }
-  for (const OpcacheSettings& one : all) {
+  std::vector<std::string> advice;
+  for (const OpcacheSettings& one : settings) {
+    const std::string who = one.service + " on this host";
     if (!one.enabled) {
-      log.info(
-          fmt::format("{} on this host sees the new {} at once (no OPcache)", one.service, file));
+      advice.push_back(fmt::format("{} sees the new {} at once (no OPcache)", who, file));
     } else if (!one.validates) {
-      log.info(fmt::format("{} on this host does not see the new {} until 'systemctl reload {}' "
-                           "(opcache.validate_timestamps is 0)",
-                           one.service, file, one.service));
+      advice.push_back(fmt::format("{} does not see the new {} until 'systemctl reload {}' "
+                                   "(opcache.validate_timestamps is 0)",
+                                   who, file, one.service));
     } else {
-      log.info(
-          fmt::format("{} on this host sees the new {} within {} s (opcache.revalidate_freq), or "
-                      "after 'systemctl reload {}'",
-                      one.service, file, one.seconds, one.service));
+      advice.push_back(fmt::format("{} sees the new {} within {} s (opcache.revalidate_freq), or "
+                                   "after 'systemctl reload {}'",
+                                   who, file, one.seconds, one.service));
     }
   }
-  log.info("the other web servers keep the file in an OPcache of their own, each");
+  advice.emplace_back("the other web servers keep the file in an OPcache of their own, each");
+  return advice;
+}
+
+void advise_reload(php::Runtime& php, const std::string& path, const cli::Log& log) {
+  for (const std::string& line : reload_advice(opcache_settings(php, "/etc"), path)) {
+    log.info(line);
+  }
 }
 
 } // namespace moodle

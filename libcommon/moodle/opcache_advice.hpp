@@ -16,11 +16,15 @@ struct OpcacheSettings {
   std::int64_t seconds = 2; ///< opcache.revalidate_freq
 };
 
-/// Reads the ini files of PHP-FPM and of Apache's module, on Debian and on Amazon Linux; pools of
-/// PHP-FPM win over them. Empty on a host that serves no PHP.
-std::vector<OpcacheSettings> opcache_settings(php::Runtime& php);
+/// Reads the ini files of PHP-FPM and of Apache's module, on Debian and on Amazon Linux, below
+/// `etc`, which is "/etc"; pools of PHP-FPM win over them. Empty on a host that serves no PHP.
+std::vector<OpcacheSettings> opcache_settings(php::Runtime& php, const std::string& etc);
 
-/// Says when the changed file is seen, and what has to be done where.
+/// When the changed file is seen, and what has to be done where; a line each.
+std::vector<std::string> reload_advice(const std::vector<OpcacheSettings>& settings,
+                                       const std::string& path);
+
+/// Says that for this host.
 void advise_reload(php::Runtime& php, const std::string& path, const cli::Log& log);
 
 } // namespace moodle

@@ -99,6 +99,16 @@ std::vector<std::string> php_lines(const Array& cfg, const SessionSettings& sett
   return lines;
 }
 
+/// "host" for "tls://host": up to Moodle 4.2 the host goes to PHP's extension as it is.
+std::string_view without_scheme(std::string_view host) {
+  for (const std::string_view scheme : {tls_scheme, std::string_view("tcp://")}) {
+    if (host.starts_with(scheme)) {
+      return host.substr(scheme.size());
+    }
+  }
+  return host;
+}
+
 } // namespace
 
 std::string session_handler_class(const Array& cfg) {
@@ -126,6 +136,9 @@ std::vector<net::Endpoint> session_servers(const Array& cfg) {
     port = static_cast<std::uint16_t>(
         cli::parse_unsigned(text_at(cfg, "session_redis_port")).value_or(6379));
     texts = cli::split(text_at(cfg, "session_redis_host"), ',');
+    for (std::string& host : texts) {
+      host = without_scheme(cli::trim(host));
+    }
   }
   std::vector<net::Endpoint> servers;
   for (const std::string& text : texts) {

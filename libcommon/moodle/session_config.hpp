@@ -18,6 +18,10 @@ struct SessionSettings {
   std::vector<std::pair<std::string, php::Value>> values; ///< text or integer, in order
 };
 
+/// What a Redis host begins with for TLS up to Moodle 4.2, which hands it to PHP's extension as it
+/// is.
+inline constexpr std::string_view tls_scheme = "tls://";
+
 /// The class that Moodle would use (Moodle 4.5 lib/classes/session/manager.php, get_handler_class):
 /// session_handler_class, or else database when dbsessions is set, or else file. With the leading
 /// backslash, whether or not it was written.

@@ -121,6 +121,9 @@ Servers session_servers_of(const Site& site) {
   if (session_handler_name(session_handler_class(cfg)) == "redis") {
     servers.protocol = CacheProtocol::redis;
     servers.access.tls = tls_of(cfg.find("session_redis_encrypt"));
+    if (site.text("session_redis_host").starts_with(tls_scheme)) {
+      servers.access.tls = net::Tls{};
+    }
     if (const std::string password = site.text("session_redis_auth"); !password.empty()) {
       servers.access.password = password;
     }
@@ -151,6 +154,14 @@ Servers servers_of_store(const php::Array& store) {
   return servers;
 }
 
+/// Why they may not be shared: Moodle empties a memcached by flushing it, and deletes its own keys
+/// from a Redis.
+const char* danger(CacheProtocol protocol) noexcept {
+  return protocol == CacheProtocol::memcached
+             ? "purging caches would end them all"
+             : "caches would push them out of its memory, or be kept from it by them";
+}
+
 constexpr const char* hint = "sessions and application caches need a cluster each";
 
 } // namespace
@@ -169,10 +180,10 @@ void refuse_session_servers(const Site& site, const CacheServers& servers,
                     shared->text(), cli::shown(database, 20), hint));
     return;
   }
-  throw Error(ExitCode::config,
-              fmt::format("{} holds the site's sessions; purging caches would end them all",
-                          shared->text()),
-              hint);
+  throw Error(
+      ExitCode::config,
+      fmt::format("{} holds the site's sessions; {}", shared->text(), danger(servers.protocol)),
+      hint);
 }
 
 void refuse_store_servers(const CacheConfig& config, const CacheServers& servers,
@@ -190,9 +201,8 @@ void refuse_store_servers(const CacheConfig& config, const CacheServers& servers
       continue;
     }
     throw Error(ExitCode::config,
-                fmt::format("{} is a server of the cache store '{}'; purging caches would end all "
-                            "sessions there",
-                            shared->text(), cli::shown(name)),
+                fmt::format("{} is a server of the cache store '{}', and no place for sessions: {}",
+                            shared->text(), cli::shown(name), danger(servers.protocol)),
                 hint);
   }
 }

@@ -167,14 +167,14 @@ public:
       moodle::prove_servers(servers_, servers);
     }
     return edit(
-        muc, mode_, lock_, [&](CacheConfig& config) { change(config, muc.site, servers); },
-        context);
+        muc, mode_, lock_,
+        [&](CacheConfig& config) { change(config, muc.site, servers, context.log()); }, context);
   }
 
 private:
-  void change(CacheConfig& config, const moodle::Site& site,
-              const moodle::CacheServers& servers) const {
-    const std::string name = store_.given ? store_.name : adopted(config, servers);
+  void change(CacheConfig& config, const moodle::Site& site, const moodle::CacheServers& servers,
+              const cli::Log& log) const {
+    const std::string name = store_.given ? store_.name : adopted(config, servers, log);
     const php::Array* const existing = config.store(name);
     config.set_store(name, store_plugin(servers.protocol),
                      servers.protocol == moodle::CacheProtocol::memcached
@@ -191,7 +191,8 @@ private:
 
   /// The store that somebody else made for these servers, so that there are not two; else our own
   /// name.
-  std::string adopted(const CacheConfig& config, const moodle::CacheServers& servers) const {
+  std::string adopted(const CacheConfig& config, const moodle::CacheServers& servers,
+                      const cli::Log& log) const {
     std::vector<net::Endpoint> ours = servers.servers;
     if (servers.endpoint) {
       ours.push_back(*servers.endpoint);
@@ -206,6 +207,8 @@ private:
       }
       for (const net::Endpoint& used : moodle::store_servers(*config.store(name))) {
         if (moodle::is_among(used, ours)) {
+          log.info(fmt::format("the store '{}' has these servers already and is kept in its place",
+                               shown(name)));
           return name;
         }
       }

@@ -67,7 +67,8 @@ Value server_entry(const net::Endpoint& server, const std::vector<Weight>& weigh
   return entry;
 }
 
-/// The setting of the store that is there, or else the default.
+/// The setting of the store that is there, or else the default. Null is none: Moodle would make 0
+/// of it, and with a timeout of 0 wait for ever.
 class Kept {
 public:
   explicit Kept(const php::Array* store)
@@ -77,7 +78,7 @@ public:
     const Value* const value = configuration_ == nullptr || configuration_->array() == nullptr
                                    ? nullptr
                                    : configuration_->array()->find(key);
-    return value == nullptr ? otherwise : *value;
+    return value == nullptr || value->is_null() ? otherwise : *value;
   }
 
 private:
@@ -89,13 +90,12 @@ Value serialiser_of(const StoreOptions& options, const Kept& kept, const char* k
                                     : Value(serialisers.at(options.serialiser));
 }
 
-void refuse_unknown(bool wanted, const char* option, const moodle::Site& site,
-                    const Version& since) {
+/// `what` is a clause: "has no TLS in its Redis store".
+void refuse_unknown(bool wanted, const char* what, const moodle::Site& site, const Version& since,
+                    const char* instead) {
   if (wanted && *site.version() < since) {
-    throw Error(
-        ExitCode::config,
-        fmt::format("{} cannot do what {} asks for in its Redis store", site.name(), option),
-        fmt::format("it came with Moodle {}", since.text()));
+    throw Error(ExitCode::config, fmt::format("{} {}", site.name(), what),
+                fmt::format("it came with Moodle {}; {}", since.text(), instead));
   }
 }
 
@@ -233,11 +233,17 @@ php::Array redis_configuration(const StoreOptions& options, const moodle::CacheS
         "name it with --moodle-version");
   }
   const bool encrypted = servers.access.tls.has_value();
-  refuse_unknown(!options.compressor.empty(), "--compressor", site, {3, 8});
-  refuse_unknown(encrypted, "TLS", site, {4, 3});
-  refuse_unknown(servers.is_cluster, "cluster mode", site, {4, 4});
-  refuse_unknown(options.connect_timeout.has_value(), "--connect-timeout", site, {4, 5, 5});
-  refuse_unknown(options.read_timeout.has_value(), "--read-timeout", site, {5, 2});
+  refuse_unknown(!options.compressor.empty(), "does not compress what it keeps in Redis", site,
+                 {3, 8}, "leave --compressor out");
+  refuse_unknown(encrypted, "has no TLS in its Redis store", site, {4, 3},
+                 "use a Redis or Valkey without in-transit encryption");
+  refuse_unknown(servers.is_cluster, "has no Redis cluster mode in its store", site, {4, 4},
+                 "use a Redis or Valkey with cluster mode off");
+  refuse_unknown(options.connect_timeout.has_value(),
+                 "has no connection timeout in its Redis store", site, {4, 5, 5},
+                 "leave --connect-timeout out");
+  refuse_unknown(options.read_timeout.has_value(), "has no read timeout in its Redis store", site,
+                 {5, 2}, "leave --read-timeout out");
   const auto seconds = [&](const std::optional<std::uint64_t>& given, const char* key) {
     return given ? Value(static_cast<std::int64_t>(*given)) : kept(key, 3);
   };

@@ -110,7 +110,7 @@ void add_address(Keys& keys, const CacheServers& servers) {
         !by_scheme || !servers.access.tls->ca_file,
         "cannot be given a file of authorities for its session servers",
         "Moodle 4.3 and later can; earlier ones trust what openssl.cafile of php.ini names");
-    keys.add("host", (by_scheme ? "tls://" : "") + server.host);
+    keys.add("host", std::string(by_scheme ? moodle::tls_scheme : "") + server.host);
     keys.add("port", static_cast<std::int64_t>(server.port));
   }
   if (encrypted && keys.since({4, 3})) {
