@@ -9,6 +9,7 @@ import signal
 import stat
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 from harness import FIXTURES, CommandTest, tool
@@ -125,3 +126,19 @@ def kill_at_random(argv: list, spread: float, pick: random.Random) -> bool:
     process.wait(60)
     timer.cancel()
     return process.returncode == -signal.SIGKILL
+
+
+def moodle_write(path: Path, lock: Path, change) -> bool:
+    """Writes the cache configuration as Moodle does: takes its lock, writes config.php.tmp, gives the
+    lock up, and only then renames. False when somebody else had the lock."""
+    try:
+        os.close(os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+    except FileExistsError:
+        time.sleep(random.uniform(0.001, 0.05))  # as Moodle does
+        return False
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_bytes(change(path.read_bytes()))
+    lock.unlink()
+    time.sleep(random.uniform(0, 0.005))  # a slow host, so that the gap is there
+    temporary.rename(path)
+    return True
