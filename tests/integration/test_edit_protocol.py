@@ -14,7 +14,7 @@ import unittest
 
 from harness import facts, main, tool
 from postgres import wait_until
-from site_folder import CONFIG, SiteTest, kill_at_random, tree
+from site_folder import CONFIG, SiteTest, kill_at_random, seconds_of, tree
 
 MUC_SET = ("moodle-muc", "set", "--servers", "endpoint", "--app-cache-endpoint", "127.0.0.1:11311")
 MUC_REMOVE = ("moodle-muc", "remove")
@@ -43,11 +43,12 @@ class EditTest(SiteTest):
 class Killed(EditTest):
     def kill_often(self, commands: tuple, path, contents: tuple, *options):
         """Kills the two commands at random instants, in turn; the file is always one of the contents."""
-        pick = random.Random(1)
+        pick = random.Random()
+        spread = 1.1 * max(seconds_of([*self.on(command), *options]) for command in commands * 3)
         left = {"strays": 0, "locks": 0, "killed": 0}
         for number in range(KILLS // 2):
             command = self.on(commands[number % 2])
-            left["killed"] += kill_at_random([*command, *options], 0.12, pick)
+            left["killed"] += kill_at_random([*command, *options], spread, pick)
             self.assertIn(path.read_bytes(), contents, f"run {number} left something else")
             left["strays"] += bool(self.strays(path.parent))
             if self.lock.exists():
@@ -278,10 +279,9 @@ class Obstacles(EditTest):
             (disk / "cache" / "filelocks").mkdir(parents=True)
             self.config = disk / "site" / "config.php"
             self.write_config(CONFIG % {"port": 1, "dataroot": disk})
-            with open(disk / "filler", "wb") as filler, contextlib.suppress(OSError):
+            with open(disk / "filler", "wb", buffering=0) as filler, contextlib.suppress(OSError):
                 while True:
                     filler.write(b"x" * 4096)
-                    filler.flush()
             for command in (MUC_SET, SESSION_SET):
                 self.expect_untouched(*self.on(command), code=74,
                                       err=refused(command[0], "cannot write DIR/disk/[^\n]+: No space left on device"))

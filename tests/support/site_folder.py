@@ -117,6 +117,14 @@ class SiteTest(CommandTest):
         return sorted(path.name for path in folder.iterdir() if "moodle-aws-toolkit-" in path.name)
 
 
+def seconds_of(argv: list) -> float:
+    """How long the command takes here and now."""
+    start = time.monotonic()
+    subprocess.run([tool(argv[0]), *map(str, argv[1:])], stdin=subprocess.DEVNULL, capture_output=True,
+                   check=True)
+    return time.monotonic() - start
+
+
 def kill_at_random(argv: list, spread: float, pick: random.Random) -> bool:
     """Starts the command and kills it within `spread` seconds. Whether it was still running."""
     process = subprocess.Popen([tool(argv[0]), *map(str, argv[1:])], stdin=subprocess.DEVNULL,
