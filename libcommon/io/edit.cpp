@@ -1,5 +1,7 @@
 #include "io/edit.hpp"
 
+#include <unistd.h>
+
 namespace io {
 
 namespace {
@@ -9,6 +11,12 @@ void write(const Edit& edit, const Snapshot& snapshot, const std::string& after)
   Replacement replacement(snapshot, after);
   edit.verify(after);
   replacement.commit();
+}
+
+/// Whether a killed run left something, or a run that goes on has it there now.
+bool leaves_something(const Edit& edit, const Snapshot& snapshot) {
+  return !stray_replacements(snapshot.path).empty()
+         || (!edit.lock_file.empty() && ::access(edit.lock_file.c_str(), F_OK) == 0);
 }
 
 Outcome show(const Snapshot& snapshot, const std::string& after, const cli::EditMode& mode,
@@ -42,7 +50,7 @@ Outcome apply(const Edit& edit, const cli::EditMode& mode, cli::Context& context
     if (mode.diff) {
       context.print("");
     }
-    if (mode.writes() && !stray_replacements(snapshot.path).empty()) {
+    if (mode.writes() && leaves_something(edit, snapshot)) {
       const std::unique_ptr<Lock> lock = edit.lock(snapshot.path);
       remove_stray_replacements(snapshot.path);
     }

@@ -15,6 +15,9 @@ struct CacheLockOptions {
   void declare(cli::Options& options);
 };
 
+/// The file whose existence is Moodle's lock on its cache configuration.
+std::string cache_lock_path(const Site& site);
+
 /// Takes the lock that Moodle's own writer takes: the file cachedir/filelocks/configwrite.lock
 /// (Moodle 3.3 to 4.5 cache/locks/file/lib.php). Moodle gives it up before it renames its new file
 /// into place, so this also waits, briefly, for a write of Moodle's that is under way. Throws

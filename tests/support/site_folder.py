@@ -9,6 +9,7 @@ import signal
 import stat
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 from harness import FIXTURES, CommandTest, tool
@@ -116,6 +117,14 @@ class SiteTest(CommandTest):
         return sorted(path.name for path in folder.iterdir() if "moodle-aws-toolkit-" in path.name)
 
 
+def seconds_of(argv: list) -> float:
+    """How long the command takes here and now."""
+    start = time.monotonic()
+    subprocess.run([tool(argv[0]), *map(str, argv[1:])], stdin=subprocess.DEVNULL, capture_output=True,
+                   check=True)
+    return time.monotonic() - start
+
+
 def kill_at_random(argv: list, spread: float, pick: random.Random) -> bool:
     """Starts the command and kills it within `spread` seconds. Whether it was still running."""
     process = subprocess.Popen([tool(argv[0]), *map(str, argv[1:])], stdin=subprocess.DEVNULL,
@@ -125,3 +134,19 @@ def kill_at_random(argv: list, spread: float, pick: random.Random) -> bool:
     process.wait(60)
     timer.cancel()
     return process.returncode == -signal.SIGKILL
+
+
+def moodle_write(path: Path, lock: Path, change) -> bool:
+    """Writes the cache configuration as Moodle does: takes its lock, writes config.php.tmp, gives the
+    lock up, and only then renames. False when somebody else had the lock."""
+    try:
+        os.close(os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+    except FileExistsError:
+        time.sleep(random.uniform(0.001, 0.05))  # as Moodle does
+        return False
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_bytes(change(path.read_bytes()))
+    lock.unlink()
+    time.sleep(random.uniform(0, 0.005))  # a slow host, so that the gap is there
+    temporary.rename(path)
+    return True

@@ -92,6 +92,7 @@ ExitCode edit(Muc& muc, const cli::EditMode& mode, const moodle::CacheLockOption
                   fmt::format("the new {} would not mean what was planned", shown(muc.path)));
     }
   };
+  edit.lock_file = moodle::cache_lock_path(muc.site);
   edit.lock = [&](const std::string&) {
     return moodle::lock_cache_config(muc.site, tool_name, lock);
   };
