@@ -6,10 +6,18 @@ namespace io {
 
 namespace {
 
-void write(const Edit& edit, const Snapshot& snapshot, const std::string& after) {
+/// The verified new content.
+std::string plan(const Edit& edit, const Snapshot& snapshot) {
+  std::string after = edit.plan(snapshot.content);
+  if (after != snapshot.content) {
+    edit.verify(after);
+  }
+  return after;
+}
+
+void write(const Snapshot& snapshot, const std::string& after) {
   const SignalsHeld signals;
   Replacement replacement(snapshot, after);
-  edit.verify(after);
   replacement.commit();
 }
 
@@ -45,7 +53,8 @@ const char* text(Outcome outcome) noexcept {
 
 Outcome apply(const Edit& edit, const cli::EditMode& mode, cli::Context& context) {
   Snapshot snapshot = read_snapshot(edit.path, edit.max_bytes);
-  std::string after = edit.plan(snapshot.content);
+  // Before the lock, so that it is held as briefly as possible.
+  std::string after = plan(edit, snapshot);
   if (after == snapshot.content) {
     if (mode.diff) {
       context.print("");
@@ -58,7 +67,6 @@ Outcome apply(const Edit& edit, const cli::EditMode& mode, cli::Context& context
     return Outcome::unchanged;
   }
   if (!mode.writes()) {
-    edit.verify(after);
     return show(snapshot, after, mode, context);
   }
   {
@@ -68,13 +76,14 @@ Outcome apply(const Edit& edit, const cli::EditMode& mode, cli::Context& context
       context.log().detail(
           fmt::format("{} moved meanwhile: planning again", cli::shown(snapshot.path)));
       snapshot = read_snapshot(edit.path, edit.max_bytes);
-      after = edit.plan(snapshot.content);
+      after = plan(edit, snapshot);
     }
     if (after == snapshot.content) {
       return Outcome::unchanged;
     }
-    write(edit, snapshot, after);
+    write(snapshot, after);
   }
+  flush_folder_of(snapshot.path);
   context.log().info(fmt::format("{} changed", cli::shown(snapshot.path)));
   return Outcome::changed;
 }

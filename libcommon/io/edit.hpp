@@ -11,8 +11,8 @@
 
 namespace io {
 
-/// A change to one file, as every changing command makes it: read, plan, show, lock, read again,
-/// write beside, flush, keep mode and owner, verify, rename, flush the folder.
+/// A change to one file, as every changing command makes it: read, plan, verify, show, lock, look
+/// whether it moved, write beside, flush, keep mode and owner, rename, unlock, flush the folder.
 struct Edit {
   std::string path;
   std::size_t max_bytes = 64U << 20U;

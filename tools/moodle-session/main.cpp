@@ -134,9 +134,6 @@ private:
       ours.push_back(net::parse_endpoint(*servers_.endpoint, 11211));
     }
     refuse_cache_servers(php, site, ours);
-    if (!force_) {
-      require_finished_installation(site, db_timeout_);
-    }
     return settings_.memcached(site, chosen.servers);
   }
 
@@ -149,7 +146,11 @@ private:
     edit.max_bytes = max_bytes;
     edit.plan = [&](const std::string& there) {
       before = there;
-      return config.with(there, wanted);
+      std::string after = config.with(there, wanted);
+      if (after != there && handler_ == "memcached" && !force_) {
+        require_finished_installation(site, db_timeout_);
+      }
+      return after;
     };
     edit.verify = [&](const std::string& after) { config.verify(after, before, wanted); };
     edit.lock = [&](const std::string& path) { return lock_config(path, edit_.lock_timeout); };
