@@ -71,8 +71,9 @@ bool holds_exactly(const fs::path& folder, const std::set<std::string>& names,
   return names.size() == files.size() &&
          std::all_of(files.begin(), files.end(), [&](const auto& file) {
            const auto& [name, content] = file;
-           return names.count(name) > 0 &&
-                  cli::read_input((folder / name).string(), content.size() + 1).text == content;
+           std::error_code error;
+           return names.count(name) > 0 && fs::file_size(folder / name, error) == content.size() &&
+                  cli::read_input((folder / name).string(), content.size()).text == content;
          });
 }
 
@@ -159,7 +160,10 @@ mode_t folder_mode(const fs::path& folder, bool exists) {
 bool write_folder(const std::string& folder, const Files& files) {
   std::error_code error;
   // Symbolic links are followed: what they name is replaced, not they.
-  const fs::path target = fs::weakly_canonical(folder, error);
+  fs::path target = fs::weakly_canonical(fs::absolute(folder, error), error);
+  if (!target.has_filename()) { // "folder/"
+    target = target.parent_path();
+  }
   const fs::file_status status = fs::status(target, error);
   const bool exists = fs::exists(status);
   if (exists && !fs::is_directory(status)) {

@@ -51,7 +51,9 @@ void impose(const aws::Plan& plan, Values& values, const std::string& name,
   }
   const auto [at, is_new] = values.emplace(name, value);
   if (!is_new && at->second != value) {
-    refuse(fmt::format("parameter {} has to be {} in this phase", name, value), reason);
+    refuse(fmt::format("parameter {} has to be {} in this phase", name,
+                       value.empty() ? "empty" : value),
+           reason);
   }
 }
 
@@ -118,15 +120,19 @@ void check_combinations(const aws::Plan& plan, const Values& values) {
   }
 }
 
-/// The names of the parameters that have no value, in the order of the main template.
-std::vector<std::string> open_parameters(const aws::Plan& plan, const Values& values) {
-  std::vector<std::string> names;
+/// A new stack needs every value; an update keeps what it had.
+void add_defaults(const aws::Plan& plan, Values& values) {
+  std::vector<std::string> open;
   for (const aws::Parameter& parameter : plan.parameters) {
-    if (!is_set(values, parameter.name)) {
-      names.push_back(parameter.name);
+    if (parameter.default_value) {
+      values.emplace(parameter.name, *parameter.default_value);
+    } else if (!is_set(values, parameter.name)) {
+      open.push_back(parameter.name);
     }
   }
-  return names;
+  if (!open.empty()) {
+    refuse("no value for " + cli::join(open, ", "), "give each with --set PARAMETER=VALUE");
+  }
 }
 
 std::string parameter_file(const aws::Plan& plan, const Values& values) {
@@ -168,24 +174,16 @@ ExitCode Parameters::run(cli::Context& context) {
   for (const auto& [name, value] : selection_.values()) {
     values[name] = value;
   }
+  for (const auto& [name, number] : {std::pair(web_min, minimum_), std::pair(web_max, maximum_)}) {
+    if (number && plan.parameter(name) != nullptr) {
+      plan.set(name, std::to_string(*number));
+      values[name] = std::to_string(*number);
+    }
+  }
   if (phase_ == "install") {
     impose_install(plan, values);
-    for (const aws::Parameter& parameter : plan.parameters) {
-      if (parameter.default_value) {
-        values.emplace(parameter.name, *parameter.default_value);
-      }
-    }
-    if (const auto open = open_parameters(plan, values); !open.empty()) {
-      throw Error(ExitCode::usage, "no value for " + cli::join(open, ", "),
-                  "give each with --set PARAMETER=VALUE");
-    }
+    add_defaults(plan, values);
   } else {
-    for (const auto& [name, number] : {std::pair(web_min, minimum_), std::pair(web_max, maximum_)}) {
-      if (number && plan.parameter(name) != nullptr) {
-        plan.set(name, std::to_string(*number));
-        values[name] = std::to_string(*number);
-      }
-    }
     impose_production(plan, values);
   }
   check_combinations(plan, values);
