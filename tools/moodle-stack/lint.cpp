@@ -12,13 +12,13 @@ ExitCode Lint::run(cli::Context& context) {
   const aws::TemplateSet set = aws::read_set(paths_);
   std::string listing;
   for (const cli::Error& error : set.unreadable) {
-    listing += fmt::format("{}{}{}\n", error.message(), error.hint().empty() ? "" : "; ",
-                           error.hint());
+    listing +=
+        fmt::format("{}{}{}\n", error.message(), error.hint().empty() ? "" : "; ", error.hint());
   }
   const std::vector<aws::Finding> findings = aws::lint(set);
   for (const aws::Finding& finding : findings) {
-    listing += fmt::format("{}:{}: {}; {}\n", cli::shown(finding.path), finding.line,
-                           finding.fault, finding.todo);
+    listing += fmt::format("{}:{}: {}; {}\n", cli::shown(finding.path), finding.line, finding.fault,
+                           finding.todo);
   }
   context.print(listing);
   const std::size_t faults = set.unreadable.size() + findings.size();

@@ -66,15 +66,14 @@ void check_ours(const fs::path& folder, const std::set<std::string>& names) {
   }
 }
 
-bool holds_exactly(const fs::path& folder, const std::set<std::string>& names,
-                   const Files& files) {
-  return names.size() == files.size() &&
-         std::all_of(files.begin(), files.end(), [&](const auto& file) {
-           const auto& [name, content] = file;
-           std::error_code error;
-           return names.count(name) > 0 && fs::file_size(folder / name, error) == content.size() &&
-                  cli::read_input((folder / name).string(), content.size()).text == content;
-         });
+bool holds_exactly(const fs::path& folder, const std::set<std::string>& names, const Files& files) {
+  return names.size() == files.size()
+         && std::all_of(files.begin(), files.end(), [&](const auto& file) {
+              const auto& [name, content] = file;
+              std::error_code error;
+              return names.count(name) > 0 && fs::file_size(folder / name, error) == content.size()
+                     && cli::read_input((folder / name).string(), content.size()).text == content;
+            });
 }
 
 void write_file(const fs::path& path, const std::string& content) {
@@ -101,8 +100,8 @@ public:
       : path_((beside.parent_path() / ".moodle-stack-XXXXXX").string()) {
     if (::mkdtemp(path_.data()) == nullptr) {
       const int error = errno;
-      const Error cause = cli::system_error(error, fmt::format("cannot create {}",
-                                                               shown(beside.string())));
+      const Error cause =
+          cli::system_error(error, fmt::format("cannot create {}", shown(beside.string())));
       throw Error(error == ENOENT || error == ENOTDIR ? ExitCode::cannot_create : cause.code(),
                   cause.message());
     }

@@ -16,7 +16,9 @@ constexpr const char* web_max = "WebMax";
 
 using Values = std::map<std::string, std::string>;
 
-bool is_set(const Values& values, const std::string& name) { return values.count(name) > 0; }
+bool is_set(const Values& values, const std::string& name) {
+  return values.count(name) > 0;
+}
 
 /// Whether the value is known and not empty.
 bool is_filled(const Values& values, const std::string& name) {
@@ -60,14 +62,16 @@ void impose(const aws::Plan& plan, Values& values, const std::string& name,
 /// The installation wizard does not survive session caching, and its load would scale the group out
 /// in the middle of it.
 void impose_install(const aws::Plan& plan, Values& values) {
-  const std::string sessions = "the installation wizard does not survive session caching; switch it "
-                               "on in the production phase";
+  const std::string sessions =
+      "the installation wizard does not survive session caching; switch it "
+      "on in the production phase";
   for (const std::string& name : switches_of(plan)) {
     impose(plan, values, name, "false", sessions);
   }
   impose(plan, values, "SessionCacheEndpoint", "", sessions);
-  const std::string servers = "the installation has to stay on one web server; raise the numbers in "
-                              "the production phase";
+  const std::string servers =
+      "the installation has to stay on one web server; raise the numbers in "
+      "the production phase";
   impose(plan, values, web_min, "1", servers);
   impose(plan, values, web_max, "1", servers);
 }
@@ -96,16 +100,16 @@ void check_combinations(const aws::Plan& plan, const Values& values) {
     return std::any_of(plan.stacks.begin(), plan.stacks.end(),
                        [&](const aws::Stack& s) { return s.component->name == component; });
   };
-  if (has("cloudfront") && is_filled(values, "DomainName") &&
-      is_empty(values, "CloudFrontCertificateArn")) {
+  if (has("cloudfront") && is_filled(values, "DomainName")
+      && is_empty(values, "CloudFrontCertificateArn")) {
     refuse("CloudFront needs a certificate for the domain name",
            "create or import it in us-east-1, and set CloudFrontCertificateArn");
   }
   if (has("dns") && is_empty(values, "DomainName")) {
     refuse("the dns component needs a domain name", "set DomainName, or leave dns out");
   }
-  if (is_filled(values, "AppCacheEndpoint") && is_set(values, "SessionCacheEndpoint") &&
-      values.at("AppCacheEndpoint") == values.at("SessionCacheEndpoint")) {
+  if (is_filled(values, "AppCacheEndpoint") && is_set(values, "SessionCacheEndpoint")
+      && values.at("AppCacheEndpoint") == values.at("SessionCacheEndpoint")) {
     refuse("application and session caches are the same server",
            "purging the application caches would log everybody out: use two");
   }
