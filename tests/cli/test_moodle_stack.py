@@ -239,7 +239,7 @@ class Lint(StackTest):
         self.expect("moodle-stack", "lint", "none.yaml", code=66,
                     err=error("cannot read none.yaml: No such file or directory"))
         self.expect("moodle-stack", "lint", code=64, err=error(
-            "DIR|FILE... is missing", "'moodle-stack --help' shows what it takes"))
+            "nothing is named to check", "name the templates, or the folder that holds them"))
 
     def test_names_from_outside_cannot_forge_lines(self):
         self.write("set/main.yaml", RESOURCE + 'Outputs:\n  O: {Value: !Ref "a\\nb\\e[31m"}\n')

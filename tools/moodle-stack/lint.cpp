@@ -5,7 +5,14 @@
 using cli::ExitCode;
 
 void Lint::declare(cli::Options& options) {
-  options.positionals("DIR|FILE...", paths_, 1, 1000);
+  options.positionals("DIR|FILE...", paths_, 0, 1000);
+}
+
+void Lint::validate(const cli::Options&) {
+  if (paths_.empty()) {
+    throw cli::Error(ExitCode::usage, "nothing is named to check",
+                     "name the templates, or the folder that holds them");
+  }
 }
 
 ExitCode Lint::run(cli::Context& context) {
