@@ -35,8 +35,8 @@ public:
       visit_call(*call);
       return;
     }
-    if (in_conditions_ && node.entries.size() == 1 &&
-        node.entries.front().first->text == "Condition") {
+    if (in_conditions_ && node.entries.size() == 1
+        && node.entries.front().first->text == "Condition") {
       const Node& name = *node.entries.front().second;
       add(Reference::Kind::condition, name.text, {}, name.line);
       return;
@@ -76,8 +76,8 @@ private:
       visit_substitution(argument);
     } else if (call.function == "Fn::If" && argument.items.size() == 3) {
       visit_choice(argument);
-    } else if (call.function == "Fn::FindInMap" && !argument.items.empty() &&
-               argument.items.front()->is_scalar()) {
+    } else if (call.function == "Fn::FindInMap" && !argument.items.empty()
+               && argument.items.front()->is_scalar()) {
       add(Reference::Kind::mapping, argument.items.front()->text, {}, argument.line);
       visit(argument);
     } else {
@@ -231,9 +231,8 @@ std::optional<bool> Evaluator::condition(std::string_view name, int depth) const
     return std::nullopt;
   }
   const auto known = known_.find(name);
-  return known != known_.end()
-             ? known->second
-             : known_[std::string(name)] = truth(*found->expression, depth + 1);
+  return known != known_.end() ? known->second
+                               : known_[std::string(name)] = truth(*found->expression, depth + 1);
 }
 
 std::optional<bool> Evaluator::truth(const Node& node, int depth) const {

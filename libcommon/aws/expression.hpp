@@ -18,8 +18,8 @@ struct Call {
 };
 std::optional<Call> call_of(const Node& node) noexcept;
 
-/// The resource and the attribute that GetAtt's argument names, in either form ("A.B.C", or a list);
-/// the attribute is empty where it is computed.
+/// The resource and the attribute that GetAtt's argument names, in either form ("A.B.C", or a
+/// list); the attribute is empty where it is computed.
 std::pair<std::string, std::string> attribute_of(const Node& argument);
 
 /// A branch of Fn::If, or a resource's or output's own Condition, around a place in a template.
@@ -34,9 +34,9 @@ struct Reference {
   Kind kind = Kind::ref;
   int line = 0;
   std::string name;
-  std::string attribute;           ///< of GetAtt: all behind the first dot; empty when computed
-  const Resource* from = nullptr;  ///< null outside Resources
-  std::vector<Guard> guards;       ///< what has to be so for the place to count
+  std::string attribute;          ///< of GetAtt: all behind the first dot; empty when computed
+  const Resource* from = nullptr; ///< null outside Resources
+  std::vector<Guard> guards;      ///< what has to be so for the place to count
 };
 
 /// Every name used in Conditions, Resources and Outputs, in the order of the file.
@@ -48,9 +48,9 @@ std::vector<Reference> references(const Node& value);
 /// What a pseudo parameter is called; nothing else starts with "AWS::".
 bool is_pseudo_parameter(std::string_view name) noexcept;
 
-/// Works out conditions and values from what is known of the parameters, which stays the same for one
-/// evaluator. Whatever depends on something
-/// unknown (a resource, a mapping, the region) is unknown.
+/// Works out conditions and values from what is known of the parameters, which stays the same for
+/// one evaluator. Whatever depends on something unknown (a resource, a mapping, the region) is
+/// unknown.
 class Evaluator {
 public:
   using Lookup = std::function<std::optional<std::string>(std::string_view parameter)>;

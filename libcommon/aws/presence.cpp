@@ -23,8 +23,8 @@ const Node* argument_for(const Resource& stack, std::string_view parameter) {
   return given == nullptr ? nullptr : given->find(parameter);
 }
 
-/// The parameters of the using template that decide whether guards and target hold, and the texts that
-/// conditions compare.
+/// The parameters of the using template that decide whether guards and target hold, and the texts
+/// that conditions compare.
 class Deciders {
 public:
   std::set<std::string, std::less<>> parameters;
@@ -156,7 +156,7 @@ std::optional<std::string> missing_when(const Template& user, const std::vector<
   for (const std::string& name : deciders.parameters) {
     const Parameter& parameter = *user.parameter(name);
     const auto domain = nested_by == nullptr ? free_values(parameter, deciders.literals)
-                                               : given_value(parameter, *nested_by);
+                                             : given_value(parameter, *nested_by);
     combinations *= domain.size();
     if (combinations == 0 || combinations > max_combinations) {
       return std::nullopt;

@@ -24,7 +24,8 @@ constexpr std::string_view ssm_value = "AWS::SSM::Parameter::Value<";
 
 template <typename T>
 const T* find_named(const std::vector<T>& all, std::string_view name) noexcept {
-  const auto at = std::find_if(all.begin(), all.end(), [&](const T& one) { return one.name == name; });
+  const auto at =
+      std::find_if(all.begin(), all.end(), [&](const T& one) { return one.name == name; });
   return at == all.end() ? nullptr : &*at;
 }
 
@@ -46,7 +47,9 @@ const std::vector<Node::Entry>& entries_of(const Node* section, std::string_view
 }
 
 /// Names that stand for what a macro or a loop puts there.
-bool is_made(std::string_view key) noexcept { return key.starts_with("Fn::"); }
+bool is_made(std::string_view key) noexcept {
+  return key.starts_with("Fn::");
+}
 
 Parameter read_parameter(const Node& key, const Node& value, const std::string& path) {
   const auto text = [&](std::string_view name) { return std::string(value.text_of(name)); };
@@ -95,8 +98,9 @@ bool is_number_type(std::string_view type) noexcept {
 
 /// CloudFormation counts characters, not bytes.
 double character_count(std::string_view text) {
-  return static_cast<double>(std::count_if(
-      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
+  return static_cast<double>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
+  }));
 }
 
 /// Why one value, or one item of a list, does not fit.
@@ -110,8 +114,8 @@ std::optional<std::string> item_refused(const Parameter& parameter, std::string_
     return "choose one of " + cli::join(allowed, ", ");
   }
   const auto outside = [](double amount, const std::string& least, const std::string& most) {
-    return (!least.empty() && amount < number(least).value_or(amount)) ||
-           (!most.empty() && amount > number(most).value_or(amount));
+    return (!least.empty() && amount < number(least).value_or(amount))
+           || (!most.empty() && amount > number(most).value_or(amount));
   };
   if (numeric) {
     const auto amount = number(value);
@@ -129,11 +133,10 @@ std::optional<std::string> item_refused(const Parameter& parameter, std::string_
                        parameter.min_length.empty() ? "0" : parameter.min_length,
                        parameter.max_length.empty() ? "any number of" : parameter.max_length);
   }
-  if (!parameter.allowed_pattern.empty() &&
-      !matches(parameter.allowed_pattern, value).value_or(true)) {
-    return parameter.constraint_description.empty()
-               ? "it has to match " + parameter.allowed_pattern
-               : parameter.constraint_description;
+  if (!parameter.allowed_pattern.empty()
+      && !matches(parameter.allowed_pattern, value).value_or(true)) {
+    return parameter.constraint_description.empty() ? "it has to match " + parameter.allowed_pattern
+                                                    : parameter.constraint_description;
   }
   return std::nullopt;
 }
@@ -238,7 +241,8 @@ Template template_of(Document document, const std::string& text, std::string nam
     made.resources.push_back({key->text, key->line, std::string(value->text_of("Type")),
                               std::string(value->text_of("Condition")), value});
     if (made.resources.size() > max_resources) {
-      fail(path, key->line, fmt::format("more than {} resources: no stack takes them", max_resources));
+      fail(path, key->line,
+           fmt::format("more than {} resources: no stack takes them", max_resources));
     }
     if (made.resources.back().type.empty()) {
       fail(path, key->line, fmt::format("resource {} has no Type", shown(key->text)));
@@ -253,8 +257,7 @@ Template template_of(Document document, const std::string& text, std::string nam
     if (given == nullptr) {
       fail(path, key->line, fmt::format("output {} has no Value", shown(key->text)));
     }
-    made.outputs.push_back(
-        {key->text, key->line, given, std::string(value->text_of("Condition"))});
+    made.outputs.push_back({key->text, key->line, given, std::string(value->text_of("Condition"))});
   }
   return made;
 }

@@ -27,14 +27,14 @@ struct Parameter {
   [[nodiscard]] bool optional() const noexcept { return default_value.has_value(); }
   /// Whether Ref gives a list: CommaDelimitedList, List<…>, and SSM values of such types.
   [[nodiscard]] bool is_list() const noexcept;
-  /// The type as the caller of a nested stack sees it: where the parameter holds the name of a Systems
-  /// Manager parameter, text.
+  /// The type as the caller of a nested stack sees it: where the parameter holds the name of a
+  /// Systems Manager parameter, text.
   [[nodiscard]] std::string_view given_type() const noexcept;
   /// The type of what Ref gives: where the parameter holds the name of a Systems Manager parameter,
   /// the type of that one's value.
   [[nodiscard]] std::string_view value_type() const noexcept;
-  /// Why CloudFormation would refuse `value`; nothing when it would not, or nobody can tell (a pattern
-  /// that is no regular expression here).
+  /// Why CloudFormation would refuse `value`; nothing when it would not, or nobody can tell (a
+  /// pattern that is no regular expression here).
   [[nodiscard]] std::optional<std::string> refuses(std::string_view value) const;
   /// Whether both take the same values and have the same default.
   [[nodiscard]] bool agrees_with(const Parameter& other) const;
@@ -67,8 +67,8 @@ struct Condition {
 /// A CloudFormation template: its sections, each in the order of the file.
 class Template {
 public:
-  /// `name` is the path for messages. Throws Error{data} as Document::parse does, and for sections of
-  /// the wrong shape, with file and line.
+  /// `name` is the path for messages. Throws Error{data} as Document::parse does, and for sections
+  /// of the wrong shape, with file and line.
   static Template parse(const std::string& text, std::string name);
   /// Reads `path`. Throws as cli::read_input and parse() do.
   static Template read(const std::string& path);

@@ -1,5 +1,4 @@
 #include "aws/lint.hpp"
-
 #include "cli/error.hpp"
 #include "cli/input.hpp"
 

@@ -17,8 +17,9 @@ struct Attribute {
   std::string_view type;
 };
 
-/// What Ref and GetAtt give for the resources whose ids are parameter types of their own (CloudFormation
-/// user guide, "AWS-specific parameter types", and each resource's "Return values").
+/// What Ref and GetAtt give for the resources whose ids are parameter types of their own
+/// (CloudFormation user guide, "AWS-specific parameter types", and each resource's "Return
+/// values").
 constexpr std::array<Attribute, 9> ids = {{
     {"AWS::EC2::VPC", "", "AWS::EC2::VPC::Id"},
     {"AWS::EC2::VPC", "VpcId", "AWS::EC2::VPC::Id"},
@@ -84,7 +85,9 @@ ValueType type_of_name(std::string_view name, const Template& templ) {
   return {Shape::text, resource == nullptr ? "" : id_type(resource->type, "")};
 }
 
-bool is_id(std::string_view type) noexcept { return type.starts_with("AWS::"); }
+bool is_id(std::string_view type) noexcept {
+  return type.starts_with("AWS::");
+}
 
 } // namespace
 
@@ -122,8 +125,8 @@ ValueType Typer::of_call(const Call& call, const Template& templ) {
   if (call.function == "Fn::Select" && items.size() == 2) {
     return {Shape::text, element_of(list_type(*items[1], templ))};
   }
-  if (call.function == "Fn::Split" || call.function == "Fn::GetAZs" ||
-      call.function == "Fn::Cidr") {
+  if (call.function == "Fn::Split" || call.function == "Fn::GetAZs"
+      || call.function == "Fn::Cidr") {
     return {Shape::array, ""};
   }
   return {};

@@ -24,8 +24,8 @@ struct ValueType {
 /// Finds the template behind a nested stack; null when it is not at hand.
 using ChildOf = std::function<const Template*(const Template& parent, const Resource& stack)>;
 
-/// Tells the types of values. Outputs of nested stacks are looked at once: what it has told holds as long
-/// as the templates stay as they are.
+/// Tells the types of values. Outputs of nested stacks are looked at once: what it has told holds
+/// as long as the templates stay as they are.
 class Typer {
 public:
   explicit Typer(ChildOf child_of) : child_of_(std::move(child_of)) {}
@@ -41,8 +41,8 @@ private:
   std::map<const Output*, std::string> outputs_;
 };
 
-/// Whether text of type `given` can never be right for a parameter of type `wanted`: both are ids, of
-/// different things, say. Unknown types fit everything.
+/// Whether text of type `given` can never be right for a parameter of type `wanted`: both are ids,
+/// of different things, say. Unknown types fit everything.
 bool contradicts(std::string_view given, std::string_view wanted) noexcept;
 
 /// The name of the output in the attribute "Outputs.<name>" of a nested stack; empty for another.

@@ -23,15 +23,17 @@ using cli::shown;
 namespace {
 
 /// The long form of a tag: a function's name; empty for a plain value; nothing for an unknown tag.
-/// The list is that of the intrinsic function and rule function references; YAML's own types beyond the core schema are
-/// those that the CloudFormation user guide ("template formats") says are not supported.
+/// The list is that of the intrinsic function and rule function references; YAML's own types beyond
+/// the core schema are those that the CloudFormation user guide ("template formats") says are not
+/// supported.
 std::optional<std::string> function_of(std::string_view tag) {
   static constexpr std::array<std::string_view, 25> functions = {
-      "And",       "Base64", "Cidr",   "Equals", "FindInMap",     "ForEach", "GetAZs",
-      "GetAtt",    "If",     "Join",   "Length", "ImportValue",   "Not",     "Or",
-      "Select",    "Split",  "Sub",    "ToJsonString", "Transform", "Contains",
-      "RefAll", "ValueOf", "ValueOfAll", "EachMemberEquals", "EachMemberIn"};
-  static constexpr std::array<std::string_view, 7> core = {"str", "int",  "float", "bool",
+      "And",         "Base64",   "Cidr",   "Equals",  "FindInMap",  "ForEach",
+      "GetAZs",      "GetAtt",   "If",     "Join",    "Length",     "ImportValue",
+      "Not",         "Or",       "Select", "Split",   "Sub",        "ToJsonString",
+      "Transform",   "Contains", "RefAll", "ValueOf", "ValueOfAll", "EachMemberEquals",
+      "EachMemberIn"};
+  static constexpr std::array<std::string_view, 7> core = {"str",  "int", "float", "bool",
                                                            "null", "map", "seq"};
   constexpr std::string_view yaml_prefix = "tag:yaml.org,2002:";
   if (tag.empty() || tag == "?" || tag == "!") {
@@ -74,8 +76,8 @@ std::optional<int> tab_indented_line(const std::string& text, int line) {
 
 } // namespace
 
-/// Builds the nodes from yaml-cpp's events, and enforces every bound while doing so: nothing is ever
-/// built that a bound forbids.
+/// Builds the nodes from yaml-cpp's events, and enforces every bound while doing so: nothing is
+/// ever built that a bound forbids.
 class DocumentBuilder : public YAML::EventHandler {
 public:
   DocumentBuilder(Document& document, const std::string& name) : document_(document), name_(name) {}
@@ -143,8 +145,8 @@ private:
   void count(int line, std::size_t nodes) {
     counted_ += nodes;
     if (counted_ > Document::max_nodes) {
-      fail(line, fmt::format("more than {} values, counting what aliases repeat",
-                             Document::max_nodes));
+      fail(line,
+           fmt::format("more than {} values, counting what aliases repeat", Document::max_nodes));
     }
   }
 

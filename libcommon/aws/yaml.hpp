@@ -40,8 +40,8 @@ public:
   static constexpr std::size_t max_nodes = 200'000;
 
   /// Throws Error{data} "NAME:LINE: reason" for what is not YAML, for several documents, duplicate
-  /// keys, keys that are no scalars, merge keys, tags that CloudFormation does not know, and for more
-  /// depth or nodes than the bounds above.
+  /// keys, keys that are no scalars, merge keys, tags that CloudFormation does not know, and for
+  /// more depth or nodes than the bounds above.
   static Document parse(const std::string& text, const std::string& name);
 
   [[nodiscard]] const Node& root() const noexcept { return *root_; }

@@ -66,9 +66,9 @@ void Selection::validate() {
   for (const std::string& setting : settings_) {
     const std::size_t equals = setting.find('=');
     if (equals == std::string::npos || equals == 0) {
-      throw Error(ExitCode::usage,
-                  fmt::format("'{}' is not a value for --set: it takes PARAMETER=VALUE",
-                              shown(setting)));
+      throw Error(
+          ExitCode::usage,
+          fmt::format("'{}' is not a value for --set: it takes PARAMETER=VALUE", shown(setting)));
     }
     const std::string name = setting.substr(0, equals);
     if (std::any_of(values_.begin(), values_.end(),
