@@ -120,10 +120,10 @@ php::Array memcached_configuration(const MemcachedStoreOptions& options,
                                    const php::Array* existing_store) {
   const php::Value* const kept =
       existing_store == nullptr ? nullptr : existing_store->find("configuration");
-  const auto keep = [&](const char* key, php::Value otherwise) {
+  const auto keep = [&](const char* key, const php::Value& otherwise) {
     const php::Value* const value =
         kept == nullptr || kept->array() == nullptr ? nullptr : kept->array()->find(key);
-    return value == nullptr ? std::move(otherwise) : *value;
+    return value == nullptr ? otherwise : *value;
   };
   std::vector<Weight> weights;
   for (const std::string& text : options.weights) {
