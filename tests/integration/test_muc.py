@@ -112,7 +112,8 @@ class Kept(MucTest):
             'lock' => 'my lock'];
           $c['locks']['my lock'] = ['name' => 'my lock', 'type' => 'cachelock_file', 'dir' => 'x', 'default' => false];
           $c['definitionmappings'] = [3 => ['store' => 'my redis', 'definition' => 'core/string', 'sort' => 1]];
-          $c['definitions']['local_x/y'] = ['mode' => 1, 'x' => ['a' => ['b' => ['c' => []]]]];
+          $c['definitions']['local_x/y'] = ['mode' => 1, 'x' => ['a' => ['b' => ['c' => []]]], 'sharingoptions' => 15,
+            'selectedsharingoption' => 2, 'userinputsharingkey' => ''];
           $c['modemappings'][] = ['store' => 'my redis', 'mode' => 2, 'sort' => 1];
           $c['unknown'] = ['kept' => 'too'];""")
         before = self.muc.read_bytes()
@@ -134,6 +135,8 @@ class Kept(MucTest):
         self.muc_set(*ENDPOINT, "--prefix", "moodle-1_", "--compression", "off", "--serialiser", "igbinary")
         self.edit_muc("$c['stores']['elasticache']['configuration']['isshared'] = 1;"
                       "$c['stores']['elasticache']['lock'] = 'other';"
+                      "$c['locks']['other'] = ['name' => 'other', 'type' => 'cachelock_file', 'dir' => 'x',"
+                      "'default' => false];"
                       "$c['stores']['last'] = array_merge($c['stores']['elasticache'], ['name' => 'last']);")
         order = list(self.configuration()["stores"])
         self.muc_set("--servers", "nodes", "--app-cache-node", "10.0.0.1", "--app-cache-node", "10.0.0.2:11212",
