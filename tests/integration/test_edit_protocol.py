@@ -1,16 +1,17 @@
 """How moodle-muc and moodle-session change a file: whole or not at all, whatever happens."""
 
 import contextlib
+import fcntl
 import os
 import random
 import re
 import resource
 import shutil
+import signal
 import socket
 import stat
 import subprocess
 import threading
-import unittest
 
 from harness import facts, main, tool
 from postgres import wait_until
@@ -84,6 +85,15 @@ class Killed(EditTest):
         contents = (before, self.config.read_bytes())
         self.succeed(SESSION_UNSET)
         self.kill_often((SESSION_SET, SESSION_UNSET), self.config, contents)
+
+    def test_ctrl_c_leaves_nothing(self):
+        pick = random.Random()
+        for commands, path in (((MUC_SET, MUC_REMOVE), self.muc), ((SESSION_SET, SESSION_UNSET), self.config)):
+            spread = 1.1 * max(seconds_of(self.on(command)) for command in commands * 3)
+            for number in range(20):
+                kill_at_random(self.on(commands[number % 2]), spread, pick, signal.SIGINT)
+                self.assertEqual(self.strays(path.parent), [])
+                self.assertFalse(self.lock.exists())
 
     def test_what_a_killed_run_left_goes_with_the_next_one(self):
         self.write("data/muc/.config.php.moodle-aws-toolkit-abcdef.php", "half")
@@ -163,7 +173,6 @@ class Locked(EditTest):
 
     def test_a_locked_config(self):
         with open(self.config, "rb") as file:
-            import fcntl
             fcntl.flock(file, fcntl.LOCK_EX)
             self.expect_untouched(*self.on(SESSION_SET), "--lock-timeout", "0.1", code=75,
                                   err=refused("moodle-session", "DIR/site/config.php is locked by another process"))

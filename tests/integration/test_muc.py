@@ -236,6 +236,21 @@ class Chains(MucTest):
         self.muc_set(*ENDPOINT)
         self.assertEqual(self.muc.read_bytes(), self.fixture(MAPPED))
 
+    def test_names_that_are_no_text(self):
+        self.muc.write_bytes(self.fixture(MAPPED).replace(b"'elasticache'", b"'a\n\xff'"))
+        self.expect("moodle-muc", "show", "--config", self.config,
+                    out=re.compile(r"(.*\n)*muc-application=a\\x0a\\xff\n(.*\n)*"))
+
+    def test_another_place(self):
+        for name, made in (("alt", "alt/cacheconfig.php"), ("other.php", "other.php")):
+            self.write(made, self.fixture(BEFORE))
+            self.write_config()
+            self.config.write_text(self.config.read_text().replace(
+                "require_once", f"$CFG->altcacheconfigpath = '{self.dir}/{name}';\nrequire_once"))
+            self.muc_set(*ENDPOINT, err=f"moodle-muc: DIR/{made} changed\n")
+            self.assertEqual((self.dir / made).read_bytes(), self.fixture(MAPPED))
+        self.assertEqual(self.muc.read_bytes(), self.fixture(BEFORE))
+
     def test_show(self):
         self.write_muc(MAPPED)
         self.expect("moodle-muc", "show", "--config", self.config, out=facts(
