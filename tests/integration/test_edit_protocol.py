@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import itertools
 import os
 import random
 import re
@@ -47,9 +48,13 @@ class Killed(EditTest):
         pick = random.Random()
         spread = 1.1 * max(seconds_of([*self.on(command), *options]) for command in commands * 3)
         left = {"strays": 0, "locks": 0, "killed": 0}
-        for number in range(KILLS // 2):
+        for number in itertools.count():
+            if left["killed"] >= KILLS // 2:
+                break
             command = self.on(commands[number % 2])
-            left["killed"] += kill_at_random([*command, *options], spread, pick)
+            killed = kill_at_random([*command, *options], spread, pick)
+            left["killed"] += killed
+            spread *= 1.05 if killed else 0.9  # so that two of three are killed, however busy the host is
             self.assertIn(path.read_bytes(), contents, f"run {number} left something else")
             left["strays"] += bool(self.strays(path.parent))
             if self.lock.exists():
@@ -60,7 +65,6 @@ class Killed(EditTest):
             self.assertEqual(path.read_bytes(), contents[(number + 1) % 2])
             self.assertEqual(self.strays(path.parent), [], "a temporary file stayed")
             self.assertFalse(self.lock.exists(), "the lock stayed")
-        self.assertGreater(left["killed"], KILLS // 10, "the runs were over before they were killed")
         print(path.name, left, end=" ", flush=True)
 
     def lock_is_named(self, command):
@@ -363,7 +367,7 @@ class Obstacles(EditTest):
         whole = self.fixture(BEFORE)
         for content in (b"", b"<?php\n", b"<?php $configuration = 1;", b"<?php $configuration = [];", b"<?php exit;",
                         b"<?php throw new Exception('x');", b"<?php $configuration = [", b"text", whole[:2000],
-                        whole.replace(b"array (", b"new stdClass; (", 1), b"<?php include 'config.php';",
+                        whole.replace(b"array (", b"new stdClass; (", 1),
                         whole.replace(b"'locks'", b"'lost'"), b"\0" * 100, whole.replace(b"'stores' => \n", b"'stores' => 1, 'x' =>\n")):
             self.muc.write_bytes(content)
             for command in (MUC_SET, MUC_REMOVE, ("moodle-muc", "show")):
