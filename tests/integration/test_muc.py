@@ -112,7 +112,8 @@ class Kept(MucTest):
             'lock' => 'my lock'];
           $c['locks']['my lock'] = ['name' => 'my lock', 'type' => 'cachelock_file', 'dir' => 'x', 'default' => false];
           $c['definitionmappings'] = [3 => ['store' => 'my redis', 'definition' => 'core/string', 'sort' => 1]];
-          $c['definitions']['local_x/y'] = ['mode' => 1, 'x' => ['a' => ['b' => ['c' => []]]]];
+          $c['definitions']['local_x/y'] = ['mode' => 1, 'x' => ['a' => ['b' => ['c' => []]]], 'sharingoptions' => 7,
+            'selectedsharingoption' => 4, 'userinputsharingkey' => 'k'];
           $c['modemappings'][] = ['store' => 'my redis', 'mode' => 2, 'sort' => 1];
           $c['unknown'] = ['kept' => 'too'];""")
         before = self.muc.read_bytes()
@@ -133,6 +134,7 @@ class Kept(MucTest):
     def test_the_store_is_edited_in_its_place_and_keeps_its_settings(self):
         self.muc_set(*ENDPOINT, "--prefix", "moodle-1_", "--compression", "off", "--serialiser", "igbinary")
         self.edit_muc("$c['stores']['elasticache']['configuration']['isshared'] = 1;"
+                      "$c['locks']['other'] = array_merge($c['locks']['cachelock_file_default'], ['default' => false]);"
                       "$c['stores']['elasticache']['lock'] = 'other';"
                       "$c['stores']['last'] = array_merge($c['stores']['elasticache'], ['name' => 'last']);")
         order = list(self.configuration()["stores"])

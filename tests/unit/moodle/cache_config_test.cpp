@@ -103,6 +103,32 @@ TEST_CASE_FIXTURE(Fixture, "a store named by a number has the key that PHP gives
   CHECK(parse(config.text(php)) == config);
 }
 
+TEST_CASE_FIXTURE(Fixture, "a file that lacks what Moodle adds when it loads one gets it, once") {
+  CacheConfig config = parse(
+      "<?php $configuration = ["
+      "'stores' => ['a' => ['name' => 'a', 'plugin' => 'file', 'lock' => 'gone']],"
+      "'modemappings' => [], 'definitions' => ["
+      "  'x/a' => ['mode' => 1, 'sharingoptions' => 3], 'x/s' => ['mode' => 2]],"
+      "'definitionmappings' => [], 'locks' => ["
+      "  'first' => ['name' => 'first'], 'second' => ['name' => 'second', 'default' => 1]]];");
+  config.complete();
+  const CacheConfig wanted = parse("<?php $configuration = ["
+                                   "'stores' => ['a' => ['name' => 'a', 'plugin' => 'file', 'lock' "
+                                   "=> 'second', 'class' => 'cachestore_file',"
+                                   "                     'default' => false]],"
+                                   "'modemappings' => [], 'definitions' => ["
+                                   "  'x/a' => ['mode' => 1, 'sharingoptions' => 3, "
+                                   "'selectedsharingoption' => 2, 'userinputsharingkey' => ''],"
+                                   "  'x/s' => ['mode' => 2, 'sharingoptions' => 2, "
+                                   "'selectedsharingoption' => 2, 'userinputsharingkey' => '']],"
+                                   "'definitionmappings' => [], 'locks' => ["
+                                   "  'first' => ['name' => 'first', 'default' => false], 'second' "
+                                   "=> ['name' => 'second', 'default' => true]]];");
+  CHECK(config == wanted);
+  config.complete();
+  CHECK(config == wanted);
+}
+
 TEST_CASE_FIXTURE(Fixture, "what is no cache configuration") {
   for (const char* content :
        {"", "<?php ", "<?php $configuration = [];", "<?php $configuration = ;", "<?php exit;",
