@@ -44,7 +44,7 @@ public:
   [[nodiscard]] bool is_managed(const std::string& content) const;
 
   /// Throws cli::Error{config} unless PHP sees exactly these settings in the content and otherwise
-  /// the same $CFG as in `before`.
+  /// the same $CFG as in `before` without our lines.
   void verify(const std::string& after, const std::string& before,
               const SessionSettings& settings) const;
 

@@ -112,8 +112,8 @@ class Kept(MucTest):
             'lock' => 'my lock'];
           $c['locks']['my lock'] = ['name' => 'my lock', 'type' => 'cachelock_file', 'dir' => 'x', 'default' => false];
           $c['definitionmappings'] = [3 => ['store' => 'my redis', 'definition' => 'core/string', 'sort' => 1]];
-          $c['definitions']['local_x/y'] = ['mode' => 1, 'x' => ['a' => ['b' => ['c' => []]]], 'sharingoptions' => 15,
-            'selectedsharingoption' => 2, 'userinputsharingkey' => ''];
+          $c['definitions']['local_x/y'] = ['mode' => 1, 'x' => ['a' => ['b' => ['c' => []]]], 'sharingoptions' => 7,
+            'selectedsharingoption' => 4, 'userinputsharingkey' => 'k'];
           $c['modemappings'][] = ['store' => 'my redis', 'mode' => 2, 'sort' => 1];
           $c['unknown'] = ['kept' => 'too'];""")
         before = self.muc.read_bytes()
@@ -134,9 +134,8 @@ class Kept(MucTest):
     def test_the_store_is_edited_in_its_place_and_keeps_its_settings(self):
         self.muc_set(*ENDPOINT, "--prefix", "moodle-1_", "--compression", "off", "--serialiser", "igbinary")
         self.edit_muc("$c['stores']['elasticache']['configuration']['isshared'] = 1;"
+                      "$c['locks']['other'] = array_merge($c['locks']['cachelock_file_default'], ['default' => false]);"
                       "$c['stores']['elasticache']['lock'] = 'other';"
-                      "$c['locks']['other'] = ['name' => 'other', 'type' => 'cachelock_file', 'dir' => 'x',"
-                      "'default' => false];"
                       "$c['stores']['last'] = array_merge($c['stores']['elasticache'], ['name' => 'last']);")
         order = list(self.configuration()["stores"])
         self.muc_set("--servers", "nodes", "--app-cache-node", "10.0.0.1", "--app-cache-node", "10.0.0.2:11212",
@@ -238,6 +237,21 @@ class Chains(MucTest):
         self.assertEqual(self.chain(), [])
         self.muc_set(*ENDPOINT)
         self.assertEqual(self.muc.read_bytes(), self.fixture(MAPPED))
+
+    def test_names_that_are_no_text(self):
+        self.muc.write_bytes(self.fixture(MAPPED).replace(b"'elasticache'", b"'a\n\xff'"))
+        self.expect("moodle-muc", "show", "--config", self.config,
+                    out=re.compile(r"(.*\n)*muc-application=a\\x0a\\xff\n(.*\n)*"))
+
+    def test_another_place(self):
+        for name, made in (("alt", "alt/cacheconfig.php"), ("other.php", "other.php")):
+            self.write(made, self.fixture(BEFORE))
+            self.write_config()
+            self.config.write_text(self.config.read_text().replace(
+                "require_once", f"$CFG->altcacheconfigpath = '{self.dir}/{name}';\nrequire_once"))
+            self.muc_set(*ENDPOINT, err=f"moodle-muc: DIR/{made} changed\n")
+            self.assertEqual((self.dir / made).read_bytes(), self.fixture(MAPPED))
+        self.assertEqual(self.muc.read_bytes(), self.fixture(BEFORE))
 
     def test_show(self):
         self.write_muc(MAPPED)

@@ -1,6 +1,7 @@
 """A site's folder as the commands find it: config.php, the code's tell-tale files, and a data folder
 with a cache configuration."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -8,7 +9,6 @@ import random
 import signal
 import stat
 import subprocess
-import threading
 import time
 from pathlib import Path
 
@@ -125,15 +125,21 @@ def seconds_of(argv: list) -> float:
     return time.monotonic() - start
 
 
-def kill_at_random(argv: list, spread: float, pick: random.Random) -> bool:
-    """Starts the command and kills it within `spread` seconds. Whether it was still running."""
+def kill_at_random(argv: list, spread: float, pick: random.Random, by=signal.SIGKILL) -> bool:
+    """Starts the command and kills it within `spread` seconds; with SIGINT, all its processes get it,
+    as they do from a terminal. Whether it was still running."""
     process = subprocess.Popen([tool(argv[0]), *map(str, argv[1:])], stdin=subprocess.DEVNULL,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    timer = threading.Timer(pick.uniform(0, spread), process.send_signal, [signal.SIGKILL])
-    timer.start()
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                               start_new_session=True)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(pick.uniform(0, spread))
+    if process.poll() is None:
+        if by == signal.SIGINT:
+            os.killpg(process.pid, by)
+        else:
+            process.send_signal(by)
     process.wait(60)
-    timer.cancel()
-    return process.returncode == -signal.SIGKILL
+    return process.returncode == -by
 
 
 def moodle_write(path: Path, lock: Path, change) -> bool:

@@ -246,7 +246,11 @@ public:
     }
     context.result("muc-store", stores);
     for (const CacheMode mode : moodle::cache_modes) {
-      context.result(fmt::format("muc-{}", moodle::text(mode)), config.chain(mode));
+      std::vector<std::string> chain;
+      for (const std::string& name : config.chain(mode)) {
+        chain.push_back(shown(name));
+      }
+      context.result(fmt::format("muc-{}", moodle::text(mode)), chain);
     }
     return ExitCode::ok;
   }
