@@ -74,20 +74,20 @@ std::string group_label(const Component& component, const Parameter& parameter) 
   if (component.is_instance && component.parameter_name(parameter.name) != parameter.name) {
     return component.label;
   }
-  const Node* metadata = component.templ->section("Metadata");
-  const Node* interface =
+  const YamlNode* metadata = component.templ->section("Metadata");
+  const YamlNode* interface =
       metadata == nullptr ? nullptr : metadata->find("AWS::CloudFormation::Interface");
-  const Node* groups = interface == nullptr ? nullptr : interface->find("ParameterGroups");
+  const YamlNode* groups = interface == nullptr ? nullptr : interface->find("ParameterGroups");
   if (groups == nullptr) {
     return component.label;
   }
-  for (const Node* group : groups->items) {
-    const Node* names = group->find("Parameters");
-    const Node* label = group->find("Label");
+  for (const YamlNode* group : groups->items) {
+    const YamlNode* names = group->find("Parameters");
+    const YamlNode* label = group->find("Label");
     const bool holds =
         names != nullptr
         && std::any_of(names->items.begin(), names->items.end(),
-                       [&](const Node* name) { return name->text == parameter.name; });
+                       [&](const YamlNode* name) { return name->text == parameter.name; });
     if (holds && label != nullptr) {
       return std::string(label->text_of("default"));
     }
@@ -102,7 +102,7 @@ public:
 
   /// Adds the parameter under its name in the main template, which it returns.
   std::string hoist(const Component& component, const Parameter& declared) {
-    const std::string name = component.parameter_name(declared.name);
+    std::string name = component.parameter_name(declared.name);
     const auto [at, is_new] = declarations_.emplace(name, Declaration{&component, &declared});
     if (!is_new) {
       const Declaration& first = at->second;
@@ -333,8 +333,7 @@ private:
                                  : fmt::format("!Ref {}", argument.source);
     }
     const Component& provider = *argument.provider;
-    const std::string output =
-        fmt::format("!GetAtt {}.Outputs.{}", provider.logical_id, argument.source);
+    std::string output = fmt::format("!GetAtt {}.Outputs.{}", provider.logical_id, argument.source);
     if (provider.enabled_by.empty() || provider.enabled_by == component.enabled_by) {
       return output;
     }

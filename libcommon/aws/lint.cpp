@@ -27,12 +27,12 @@ std::string normal(const std::string& path) {
 /// The last part of a nested stack's TemplateURL, literal or inside Fn::Sub; empty for a stack that
 /// is none, and for another expression.
 std::string file_of_url(const Resource& stack) {
-  const Node* url = stack.is_stack() ? stack.property("TemplateURL") : nullptr;
+  const YamlNode* url = stack.is_stack() ? stack.property("TemplateURL") : nullptr;
   if (url == nullptr) {
     return {};
   }
   const auto call = call_of(*url);
-  const Node& text = call && call->function == "Fn::Sub" ? *call->argument : *url;
+  const YamlNode& text = call && call->function == "Fn::Sub" ? *call->argument : *url;
   const std::size_t slash = text.text.rfind('/');
   return slash == std::string::npos ? std::string() : text.text.substr(slash + 1);
 }
@@ -325,7 +325,7 @@ private:
       }
       return;
     }
-    const Node* given = stack.property("Parameters");
+    const YamlNode* given = stack.property("Parameters");
     if (child->makes_names || (given != nullptr && call_of(*given))) {
       return;
     }
@@ -353,8 +353,8 @@ private:
     }
   }
 
-  void check_argument(const Template& templ, const Resource& stack, const Node& key,
-                      const Node& value, const Template& child, const Parameter& parameter) {
+  void check_argument(const Template& templ, const Resource& stack, const YamlNode& key,
+                      const YamlNode& value, const Template& child, const Parameter& parameter) {
     const std::string what = fmt::format("parameter {} of stack {} ({}:{})", shown(parameter.name),
                                          shown(stack.name), shown(child.path), parameter.line);
     const ValueType given = typer_.of(value, templ);
@@ -379,7 +379,7 @@ private:
   }
 
   /// The stricter rule for what the generator wrote: it copied the types, so they are the same.
-  void check_same_type(const Template& templ, const Node& key, const Node& value,
+  void check_same_type(const Template& templ, const YamlNode& key, const YamlNode& value,
                        const std::string& what, const ValueType& given,
                        const Parameter& parameter) {
     const Parameter* hoisted = nullptr;
@@ -444,7 +444,7 @@ private:
   void check_switches(const Template& templ) {
     std::set<std::string> passed;
     for (const Resource& stack : templ.resources) {
-      if (const Node* given = stack.property("Parameters")) {
+      if (const YamlNode* given = stack.property("Parameters")) {
         for (const Reference& reference : references(*given)) {
           passed.insert(reference.name);
         }
@@ -460,7 +460,7 @@ private:
     }
   }
 
-  static bool is_pass_through(const Node& value, const std::string& stack,
+  static bool is_pass_through(const YamlNode& value, const std::string& stack,
                               const std::string& output) {
     const auto call = call_of(value);
     return call && call->function == "Fn::GetAtt"

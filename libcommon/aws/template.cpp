@@ -34,9 +34,9 @@ const T* find_named(const std::vector<T>& all, std::string_view name) noexcept {
 }
 
 /// The entries of a section; none when it is absent.
-const std::vector<Node::Entry>& entries_of(const Node* section, std::string_view title,
-                                           const std::string& path) {
-  static const std::vector<Node::Entry> none;
+const std::vector<YamlNode::Entry>& entries_of(const YamlNode* section, std::string_view title,
+                                               const std::string& path) {
+  static const std::vector<YamlNode::Entry> none;
   if (section == nullptr) {
     return none;
   }
@@ -51,7 +51,7 @@ bool is_made(std::string_view key) noexcept {
   return key.starts_with("Fn::");
 }
 
-Parameter read_parameter(const Node& key, const Node& value, const std::string& path) {
+Parameter read_parameter(const YamlNode& key, const YamlNode& value, const std::string& path) {
   const auto text = [&](std::string_view name) { return std::string(value.text_of(name)); };
   Parameter parameter;
   parameter.name = key.text;
@@ -60,7 +60,7 @@ Parameter read_parameter(const Node& key, const Node& value, const std::string& 
   if (parameter.type.empty()) {
     fail(path, key.line, fmt::format("parameter {} has no Type", shown(key.text)));
   }
-  if (const Node* given = value.find("Default")) {
+  if (const YamlNode* given = value.find("Default")) {
     if (!given->is_scalar()) {
       fail(path, given->line,
            fmt::format("the Default of parameter {} is not a text", shown(key.text)));
@@ -75,8 +75,8 @@ Parameter read_parameter(const Node& key, const Node& value, const std::string& 
   parameter.min_value = text("MinValue");
   parameter.max_value = text("MaxValue");
   parameter.no_echo = text("NoEcho") == "true";
-  if (const Node* allowed = value.find("AllowedValues")) {
-    for (const Node* item : allowed->items) {
+  if (const YamlNode* allowed = value.find("AllowedValues")) {
+    for (const YamlNode* item : allowed->items) {
       parameter.allowed_values.push_back(item->text);
     }
   }
@@ -181,13 +181,13 @@ bool Parameter::agrees_with(const Parameter& other) const {
   return rules(*this) == rules(other);
 }
 
-const Node* Resource::property(std::string_view key) const noexcept {
-  const Node* properties = node->find("Properties");
+const YamlNode* Resource::property(std::string_view key) const noexcept {
+  const YamlNode* properties = node->find("Properties");
   return properties == nullptr ? nullptr : properties->find(key);
 }
 
 bool Template::is_template(const Document& document) noexcept {
-  const Node* resources = document.root().find("Resources");
+  const YamlNode* resources = document.root().find("Resources");
   return resources != nullptr && resources->is_map();
 }
 
@@ -211,11 +211,11 @@ Template template_of(Document document, const std::string& text, std::string nam
   made.path = std::move(name);
   made.description = made.root().text_of("Description");
   const std::string& path = made.path;
-  const auto section = [&](std::string_view title) -> const std::vector<Node::Entry>& {
+  const auto section = [&](std::string_view title) -> const std::vector<YamlNode::Entry>& {
     return entries_of(made.section(title), title, path);
   };
   // LanguageExtensions only adds functions; any other transform is a program that may add anything.
-  if (const Node* transform = made.section("Transform")) {
+  if (const YamlNode* transform = made.section("Transform")) {
     made.makes_names = !(transform->is_scalar() && transform->text == "AWS::LanguageExtensions");
   }
   for (const auto& [key, value] : section("Parameters")) {
@@ -253,7 +253,7 @@ Template template_of(Document document, const std::string& text, std::string nam
       made.makes_names = true;
       continue;
     }
-    const Node* given = value->find("Value");
+    const YamlNode* given = value->find("Value");
     if (given == nullptr) {
       fail(path, key->line, fmt::format("output {} has no Value", shown(key->text)));
     }

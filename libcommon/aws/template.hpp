@@ -43,7 +43,7 @@ struct Parameter {
 struct Output {
   std::string name;
   int line = 0;
-  const Node* value = nullptr;
+  const YamlNode* value = nullptr;
   std::string condition; ///< empty when it is always there
 };
 
@@ -52,16 +52,16 @@ struct Resource {
   int line = 0;
   std::string type;
   std::string condition; ///< empty when it is always there
-  const Node* node = nullptr;
+  const YamlNode* node = nullptr;
 
-  [[nodiscard]] const Node* property(std::string_view key) const noexcept;
+  [[nodiscard]] const YamlNode* property(std::string_view key) const noexcept;
   [[nodiscard]] bool is_stack() const noexcept { return type == "AWS::CloudFormation::Stack"; }
 };
 
 struct Condition {
   std::string name;
   int line = 0;
-  const Node* expression = nullptr;
+  const YamlNode* expression = nullptr;
 };
 
 /// A CloudFormation template: its sections, each in the order of the file.
@@ -86,8 +86,8 @@ public:
   /// A transform or a loop makes names that the file does not show.
   bool makes_names = false;
 
-  [[nodiscard]] const Node& root() const noexcept { return document_.root(); }
-  [[nodiscard]] const Node* section(std::string_view name) const noexcept {
+  [[nodiscard]] const YamlNode& root() const noexcept { return document_.root(); }
+  [[nodiscard]] const YamlNode* section(std::string_view name) const noexcept {
     return root().find(name);
   }
   [[nodiscard]] const Parameter* parameter(std::string_view name) const noexcept;

@@ -91,8 +91,8 @@ bool is_id(std::string_view type) noexcept {
 
 } // namespace
 
-ValueType Typer::of(const Node& value, const Template& templ) {
-  if (value.kind == Node::Kind::null) {
+ValueType Typer::of(const YamlNode& value, const Template& templ) {
+  if (value.kind == YamlNode::Kind::null) {
     return {Shape::absent, ""};
   }
   if (value.is_scalar()) {
@@ -105,7 +105,7 @@ ValueType Typer::of(const Node& value, const Template& templ) {
 }
 
 ValueType Typer::of_call(const Call& call, const Template& templ) {
-  const Node& argument = *call.argument;
+  const YamlNode& argument = *call.argument;
   const auto& items = argument.items;
   if (call.function == "Ref") {
     return type_of_name(argument.text, templ);
@@ -132,7 +132,7 @@ ValueType Typer::of_call(const Call& call, const Template& templ) {
   return {};
 }
 
-ValueType Typer::of_attribute(const Node& argument, const Template& templ) {
+ValueType Typer::of_attribute(const YamlNode& argument, const Template& templ) {
   const auto [name, attribute] = attribute_of(argument);
   const Resource* resource = templ.resource(name);
   if (resource == nullptr) {
@@ -154,12 +154,12 @@ ValueType Typer::of_attribute(const Node& argument, const Template& templ) {
   return {Shape::text, at->second}; // whatever an output is made of, a parent gets text
 }
 
-std::string Typer::list_type(const Node& list, const Template& templ) {
+std::string Typer::list_type(const YamlNode& list, const Template& templ) {
   if (!list.is_sequence()) {
     return of(list, templ).type;
   }
   ValueType common{Shape::absent, ""};
-  for (const Node* item : list.items) {
+  for (const YamlNode* item : list.items) {
     common = merged(common, of(*item, templ));
   }
   return list_of(common.type);

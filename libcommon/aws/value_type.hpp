@@ -29,13 +29,13 @@ using ChildOf = std::function<const Template*(const Template& parent, const Reso
 class Typer {
 public:
   explicit Typer(ChildOf child_of) : child_of_(std::move(child_of)) {}
-  ValueType of(const Node& value, const Template& templ);
+  ValueType of(const YamlNode& value, const Template& templ);
 
 private:
   ValueType of_call(const Call& call, const Template& templ);
-  ValueType of_attribute(const Node& argument, const Template& templ);
+  ValueType of_attribute(const YamlNode& argument, const Template& templ);
   /// The type of the list with these elements, whether it is joined or not.
-  std::string list_type(const Node& list, const Template& templ);
+  std::string list_type(const YamlNode& list, const Template& templ);
 
   ChildOf child_of_;
   std::map<const Output*, std::string> outputs_;

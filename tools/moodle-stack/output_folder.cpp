@@ -43,7 +43,7 @@ std::set<std::string> own_files(const fs::path& folder) {
     }
     std::set<std::string> files = {main_file};
     for (const aws::Resource& resource : main.resources) {
-      const aws::Node* url = resource.property("TemplateURL");
+      const aws::YamlNode* url = resource.property("TemplateURL");
       files.insert(url == nullptr ? "" : url->text);
     }
     return files;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 
 namespace fs = std::filesystem;
 using cli::Error;
@@ -19,9 +20,8 @@ constexpr std::string_view engine_without_tls = "memcached";
 
 std::vector<std::string> names_of(const std::vector<aws::Component>& components) {
   std::vector<std::string> names;
-  for (const aws::Component& component : components) {
-    names.push_back(component.name);
-  }
+  std::transform(components.begin(), components.end(), std::back_inserter(names),
+                 [](const aws::Component& component) { return component.name; });
   return names;
 }
 

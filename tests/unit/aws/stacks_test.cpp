@@ -196,10 +196,10 @@ TEST_CASE("no template takes the database password, and user data is small and h
     }
     CHECK_MESSAGE(templ.text.find("resolve:secretsmanager") == std::string::npos, templ.path);
     for (const aws::Resource& resource : templ.resources) {
-      const aws::Node* data = resource.property("LaunchTemplateData");
-      const aws::Node* user_data = data == nullptr ? nullptr : data->find("UserData");
+      const aws::YamlNode* data = resource.property("LaunchTemplateData");
+      const aws::YamlNode* user_data = data == nullptr ? nullptr : data->find("UserData");
       if (user_data != nullptr) {
-        const aws::Node& format = *user_data->find("Fn::Base64")->find("Fn::Sub");
+        const aws::YamlNode& format = *user_data->find("Fn::Base64")->find("Fn::Sub");
         const std::string& script = format.is_scalar() ? format.text : format.items[0]->text;
         CHECK_MESSAGE(script.size() < 4096, templ.path); // EC2 takes 16 KiB
         CHECK_MESSAGE(script.find("assword") == std::string::npos, templ.path);

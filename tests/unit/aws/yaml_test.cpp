@@ -28,10 +28,10 @@ std::string repeated(const std::string& text, int times) {
 TEST_CASE("a short tag is the long form, and every value knows its line") {
   const auto document = aws::Document::parse(
       "A: !Sub 'x'\nB:\n  - !Ref C\n  - !If [D, !GetAtt E.F, '']\nG: {\"Fn::Sub\": y}\n", "t");
-  const aws::Node& root = document.root();
+  const aws::YamlNode& root = document.root();
   CHECK(root.find("A")->text_of("Fn::Sub") == "x");
   CHECK(root.find("B")->items[0]->text_of("Ref") == "C");
-  const aws::Node& choice = *root.find("B")->items[1]->find("Fn::If");
+  const aws::YamlNode& choice = *root.find("B")->items[1]->find("Fn::If");
   CHECK(choice.items[1]->text_of("Fn::GetAtt") == "E.F");
   CHECK(choice.items[1]->line == 4);
   CHECK(root.find("G")->text_of("Fn::Sub") == "y");
@@ -41,7 +41,7 @@ TEST_CASE("a short tag is the long form, and every value knows its line") {
 TEST_CASE("JSON is read as well, tabs and all") {
   const auto document =
       aws::Document::parse("{\n\t\"A\": {\n\t\t\"B\": [1,\t\"2\"]\n\t}\n}\n", "t");
-  const aws::Node& list = *document.root().find("A")->find("B");
+  const aws::YamlNode& list = *document.root().find("A")->find("B");
   REQUIRE(list.items.size() == 2);
   CHECK(list.items[1]->text == "2");
   CHECK(list.items[1]->line == 3);
