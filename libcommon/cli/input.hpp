@@ -16,4 +16,8 @@ struct Input {
 /// Error{data} when there are more than `max_bytes`.
 Input read_input(const std::string& path, std::size_t max_bytes);
 
+/// The first line of a file that holds a password, without its line end. Errors name the file and
+/// never what is in it. Throws as read_input() does, and Error{data} when the line is empty.
+std::string read_password(const std::string& path);
+
 } // namespace cli

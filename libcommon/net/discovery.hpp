@@ -1,9 +1,11 @@
 #pragma once
 
 #include "net/endpoint.hpp"
+#include "net/tls.hpp"
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -30,8 +32,14 @@ struct Cluster {
 /// Asks a configuration endpoint for its nodes (ElastiCache guide, "Adding auto discovery to your
 /// client library"), all of it within `timeout`. Throws Error{unavailable} when it cannot be
 /// resolved or reached, is too slow, closes the connection or reports an error of its own;
-/// Error{data} when its answer cannot be understood.
-Cluster discover(const Endpoint& endpoint, std::chrono::milliseconds timeout);
+/// Error{config} when TLS fails; Error{data} when its answer cannot be understood.
+Cluster discover(const Endpoint& endpoint, std::chrono::milliseconds timeout,
+                 const std::optional<Tls>& tls = std::nullopt);
+
+/// The same for a server that may be something else: nothing when it answers as Redis or Valkey.
+std::optional<Cluster> discover_unless_redis(const Endpoint& endpoint,
+                                             std::chrono::milliseconds timeout,
+                                             const std::optional<Tls>& tls = std::nullopt);
 
 /// Reads what stands between the header line and "END": the version on one line, then the nodes as
 /// `name|address|port`, separated by blanks. Line ends may be LF or CRLF, empty lines do not count.

@@ -1,6 +1,8 @@
 #pragma once
 
 #include "net/endpoint.hpp"
+#include "net/probe.hpp"
+#include "net/tls.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -26,18 +28,13 @@ struct MemcachedStatus {
   [[nodiscard]] std::optional<double> hit_rate() const;
 };
 
-/// One node that was asked: either its status or why there is none.
-struct Probe {
-  Endpoint endpoint;
-  std::optional<MemcachedStatus> status;
-  std::string failure; ///< names the reason only, not the endpoint; empty with a status
-};
-
-/// Asks all of them at once through libmemcached, the library below PHP's memcached extension: the
-/// time it takes is that of the slowest, not the sum, and at most `timeout`, name resolution
-/// included (from the 301st node on: at most `timeout` for each 300). Answers in the order of
-/// `endpoints`. Throws Error{try_again} when the system has no threads left.
-std::vector<Probe> probe_memcached(const std::vector<Endpoint>& endpoints,
-                                   std::chrono::milliseconds timeout);
+/// Asks all of them at once: the time it takes is that of the slowest, not the sum, and at most
+/// `timeout`, name resolution included (from the 301st node on: at most `timeout` for each 300).
+/// Without TLS it asks through libmemcached, the library below PHP's memcached extension;
+/// libmemcached has no TLS. Answers in the order of `endpoints`. Throws Error{try_again} when the
+/// system has no threads left.
+std::vector<Probe<MemcachedStatus>> probe_memcached(const std::vector<Endpoint>& endpoints,
+                                                    std::chrono::milliseconds timeout,
+                                                    const std::optional<Tls>& tls = std::nullopt);
 
 } // namespace net
