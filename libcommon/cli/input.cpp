@@ -49,4 +49,17 @@ Input read_input(const std::string& path, std::size_t max_bytes) {
   }
 }
 
+std::string read_password(const std::string& path) {
+  constexpr std::size_t max_bytes = 65'536;
+  const Input input = read_input(path, max_bytes);
+  std::string line = input.text.substr(0, input.text.find('\n'));
+  if (line.ends_with('\r')) {
+    line.pop_back();
+  }
+  if (line.empty()) {
+    throw Error(ExitCode::data, fmt::format("{} has no password in its first line", input.name));
+  }
+  return line;
+}
+
 } // namespace cli

@@ -138,23 +138,67 @@ cli::UniqueFd open_connection(const Endpoint& peer, const Deadline& deadline) {
 
 } // namespace
 
-Connection::Connection(Endpoint peer, Deadline deadline)
-    : peer_(std::move(peer)), deadline_(deadline), socket_(open_connection(peer_, deadline_)) {}
-
-void Connection::wait(short events) const {
-  if (!poll_until(socket_.get(), events, deadline_)) {
-    throw Error(ExitCode::unavailable,
-                fmt::format("no answer from {} within {}", peer_.text(), deadline_.text()));
+Connection::Connection(Endpoint peer, Deadline deadline, const std::optional<Tls>& tls)
+    : peer_(std::move(peer)), deadline_(deadline), socket_(open_connection(peer_, deadline_)) {
+  if (tls) {
+    start_tls(*tls);
   }
 }
 
+void Connection::start_tls(const Tls& tls) {
+  tls_ = std::make_unique<TlsSession>(peer_, tls);
+  shaking_hands_ = true;
+  while (!tls_->shake_hands()) {
+    send_raw(tls_->take_outgoing());
+    tls_->put_incoming(receive_raw());
+  }
+  send_raw(tls_->take_outgoing());
+  shaking_hands_ = false;
+}
+
+void Connection::wait(short events) const {
+  if (poll_until(socket_.get(), events, deadline_)) {
+    return;
+  }
+  if (shaking_hands_) {
+    throw Error(ExitCode::unavailable,
+                fmt::format("no answer from {} to the beginning of TLS within {}", peer_.text(),
+                            deadline_.text()),
+                "a server that does not speak TLS may wait for ever");
+  }
+  throw Error(ExitCode::unavailable,
+              fmt::format("no answer from {} within {}", peer_.text(), deadline_.text()));
+}
+
+Error Connection::closed() const {
+  if (shaking_hands_) {
+    return {ExitCode::unavailable,
+            fmt::format("{} closed the connection instead of beginning TLS", peer_.text()),
+            "a server that does not speak TLS may do this"};
+  }
+  return {ExitCode::unavailable,
+          fmt::format("{} closed the connection before it had answered", peer_.text()),
+          tls_ ? "" : "a server that takes only TLS does this to a plain connection"};
+}
+
 void Connection::send(std::string_view bytes) {
+  if (!tls_) {
+    send_raw(bytes);
+    return;
+  }
+  tls_->encrypt(bytes);
+  send_raw(tls_->take_outgoing());
+}
+
+void Connection::send_raw(std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t sent = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (sent >= 0) {
       bytes.remove_prefix(static_cast<std::size_t>(sent));
     } else if (errno == EAGAIN) {
       wait(POLLOUT);
+    } else if (errno == EPIPE || errno == ECONNRESET) {
+      return; // what the peer said before it closed can still be read, and tells more
     } else if (errno != EINTR) {
       throw Error(ExitCode::unavailable,
                   fmt::format("cannot send to {}: {}", peer_.text(), reason(errno)));
@@ -163,18 +207,34 @@ void Connection::send(std::string_view bytes) {
 }
 
 void Connection::receive() {
+  if (!tls_) {
+    buffer_ += receive_raw();
+    return;
+  }
+  for (;;) {
+    const auto text = tls_->decrypt();
+    if (!text) {
+      throw closed();
+    }
+    send_raw(tls_->take_outgoing());
+    if (!text->empty()) {
+      buffer_ += *text;
+      return;
+    }
+    tls_->put_incoming(receive_raw());
+  }
+}
+
+std::string Connection::receive_raw() {
   std::array<char, 16'384> bytes; // NOLINT(cppcoreguidelines-pro-type-member-init)
   for (;;) {
     wait(POLLIN);
     const ssize_t received = ::recv(socket_.get(), bytes.data(), bytes.size(), 0);
     if (received > 0) {
-      buffer_.append(bytes.data(), static_cast<std::size_t>(received));
-      return;
+      return {bytes.data(), static_cast<std::size_t>(received)};
     }
     if (received == 0 || errno == ECONNRESET) {
-      throw Error(ExitCode::unavailable,
-                  fmt::format("{} closed the connection before it had answered", peer_.text()),
-                  "a server that takes only TLS does this to a plain connection");
+      throw closed();
     }
     if (errno != EINTR && errno != EAGAIN) {
       throw Error(ExitCode::unavailable,

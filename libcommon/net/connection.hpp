@@ -1,18 +1,22 @@
 #pragma once
 
+#include "cli/error.hpp"
 #include "cli/unique_fd.hpp"
 #include "net/deadline.hpp"
 #include "net/endpoint.hpp"
 #include "net/tls.hpp"
+#include "net/tls_session.hpp"
 
 #include <cstddef>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 namespace net {
 
-/// A TCP connection for a conversation by lines, all of it within one deadline. Whoever converses
-/// sees send() and read_line() only; what carries the bytes is private.
+/// A TCP connection, plain or with TLS, for a conversation all of it within one deadline. What
+/// carries the bytes is private.
 ///
 /// Name resolution runs in a thread that is left behind when the deadline comes first, because
 /// getaddrinfo() has no timeout of its own.
@@ -33,17 +37,25 @@ public:
   /// than `max_bytes`.
   std::string read_line(std::size_t max_bytes);
 
-  /// Exactly so many bytes.
-  std::string read_bytes(std::size_t count);
+  /// What has arrived and was not read yet.
+  [[nodiscard]] std::string_view unread() const noexcept { return buffer_; }
+  /// Adds to unread(), waiting for it.
+  void receive();
+  /// Takes the first bytes off unread().
+  void skip(std::size_t count) { buffer_.erase(0, count); }
 
 private:
-  /// Appends what has arrived to the buffer, waiting for it.
-  void receive();
+  void start_tls(const Tls& tls);
+  void send_raw(std::string_view bytes);
+  std::string receive_raw();
   void wait(short events) const;
+  [[nodiscard]] cli::Error closed() const;
 
   Endpoint peer_;
   Deadline deadline_;
   cli::UniqueFd socket_;
+  std::unique_ptr<TlsSession> tls_; ///< null for plain text
+  bool shaking_hands_ = false;
   std::string buffer_; ///< received, and not yet read
 };
 

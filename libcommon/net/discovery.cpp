@@ -54,20 +54,24 @@ Cluster read_cluster(Connection& connection, Cluster::Source source) {
   return cluster;
 }
 
+/// Whether the first line of an answer is one in the Redis protocol. Redis takes the question as a
+/// command of its own, which it refuses or answers with an empty list.
+bool is_redis(std::string_view answer) {
+  return answer.starts_with('-') || answer.starts_with('*') || answer.starts_with('$');
+}
+
 /// For an answer that is no list of nodes.
 Error not_understood(std::string_view answer) {
   if (answer.starts_with("SERVER_ERROR")) {
     return {ExitCode::unavailable, fmt::format("it answered '{}'", cli::shown(answer))};
   }
-  const bool redis = answer.starts_with('-') || answer.starts_with('*') || answer.starts_with('$');
   return {ExitCode::data,
           fmt::format("it did not answer as a memcached does, but '{}'", cli::shown(answer)),
-          redis ? "this looks like Redis or Valkey, which announce no nodes" : ""};
+          is_redis(answer) ? "this looks like Redis or Valkey" : ""};
 }
 
-Cluster converse(const Endpoint& endpoint, Connection& connection) {
-  connection.send("config get cluster\r\n");
-  std::string answer = connection.read_line(max_answer_bytes);
+/// `answer` is the first line that came for "config get cluster".
+Cluster converse(const Endpoint& endpoint, Connection& connection, std::string answer) {
   if (answer.starts_with("CONFIG ")) {
     return read_cluster(connection, Cluster::Source::config_command);
   }
@@ -84,6 +88,26 @@ Cluster converse(const Endpoint& endpoint, Connection& connection) {
     throw not_understood(answer);
   }
   return {Cluster::Source::plain, 0, {endpoint}};
+}
+
+enum class IfRedis { fail, give_nothing };
+
+std::optional<Cluster> ask_nodes(const Endpoint& endpoint, std::chrono::milliseconds timeout,
+                                 const std::optional<Tls>& tls, IfRedis if_redis) {
+  Connection connection(endpoint, Deadline(timeout), tls);
+  try {
+    connection.send("config get cluster\r\n");
+    std::string answer = connection.read_line(max_answer_bytes);
+    if (if_redis == IfRedis::give_nothing && is_redis(answer)) {
+      return std::nullopt;
+    }
+    return converse(endpoint, connection, std::move(answer));
+  } catch (const Error& error) {
+    throw Error(
+        error.code(),
+        fmt::format("cannot discover the nodes of {}: {}", endpoint.text(), error.message()),
+        error.hint());
+  }
 }
 
 } // namespace
@@ -121,16 +145,15 @@ Cluster parse_configuration(std::string_view payload) {
   return cluster;
 }
 
-Cluster discover(const Endpoint& endpoint, std::chrono::milliseconds timeout) {
-  Connection connection(endpoint, Deadline(timeout));
-  try {
-    return converse(endpoint, connection);
-  } catch (const Error& error) {
-    throw Error(
-        error.code(),
-        fmt::format("cannot discover the nodes of {}: {}", endpoint.text(), error.message()),
-        error.hint());
-  }
+Cluster discover(const Endpoint& endpoint, std::chrono::milliseconds timeout,
+                 const std::optional<Tls>& tls) {
+  return *ask_nodes(endpoint, timeout, tls, IfRedis::fail);
+}
+
+std::optional<Cluster> discover_unless_redis(const Endpoint& endpoint,
+                                             std::chrono::milliseconds timeout,
+                                             const std::optional<Tls>& tls) {
+  return ask_nodes(endpoint, timeout, tls, IfRedis::give_nothing);
 }
 
 } // namespace net

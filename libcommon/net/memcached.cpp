@@ -1,21 +1,27 @@
 #include "net/memcached.hpp"
 
+#include "cli/error.hpp"
+#include "cli/text.hpp"
+#include "net/connection.hpp"
 #include "net/deadline.hpp"
 
 #include <libmemcached/memcached.h>
 
-#include <algorithm>
+#include <array>
 #include <memory>
 #include <system_error>
+#include <utility>
 
 namespace net {
 
 namespace {
 
+using cli::Error;
+using cli::ExitCode;
 using Handle = std::unique_ptr<memcached_st, decltype(&memcached_free)>;
 
-/// ElastiCache allows 300 nodes in a region, unless asked for more.
-constexpr std::size_t most_at_once = 300;
+/// A memcached with every feature on has some 90 statistics.
+constexpr std::size_t max_stats_bytes = 65'536;
 
 std::string too_slow(const Deadline& deadline) {
   return fmt::format("no answer within {}", deadline.text());
@@ -34,61 +40,78 @@ Handle make_handle(const Endpoint& endpoint, std::chrono::milliseconds timeout) 
   return handle;
 }
 
-/// libmemcached reports several servers' errors as one; the last error of this one server says
-/// more.
-std::string explain(const memcached_st* handle, const Deadline& deadline) {
-  const memcached_return_t last = memcached_last_error(handle);
-  if (last == MEMCACHED_TIMEOUT) {
-    return too_slow(deadline);
-  }
-  if (last == MEMCACHED_HOST_LOOKUP_FAILURE) {
-    return "its name cannot be resolved";
-  }
-  if (const int error = memcached_last_error_errno(handle); error != 0) {
-    return std::generic_category().message(error);
-  }
-  return "it does not answer as a memcached does";
+Error failure(const Endpoint& endpoint, ExitCode code, std::string_view reason) {
+  return {code, fmt::format("{}: {}", endpoint.text(), reason)};
 }
 
-Probe probe_blocking(const Endpoint& endpoint, std::chrono::milliseconds timeout) {
-  const Deadline deadline(timeout);
+/// libmemcached reports several servers' errors as one; the last error of this one server says
+/// more.
+Error explain(const memcached_st* handle, const Endpoint& endpoint, const Deadline& deadline) {
+  const memcached_return_t last = memcached_last_error(handle);
+  if (last == MEMCACHED_TIMEOUT) {
+    return failure(endpoint, ExitCode::unavailable, too_slow(deadline));
+  }
+  if (last == MEMCACHED_HOST_LOOKUP_FAILURE) {
+    return failure(endpoint, ExitCode::unavailable, "its name cannot be resolved");
+  }
+  if (const int error = memcached_last_error_errno(handle); error != 0) {
+    return failure(endpoint, ExitCode::unavailable, std::generic_category().message(error));
+  }
+  return failure(endpoint, ExitCode::data, "it does not answer as a memcached does");
+}
+
+/// libmemcached's timeouts hold for each read, and do not cover name resolution.
+MemcachedStatus ask_slowly(const Endpoint& endpoint, std::chrono::milliseconds timeout) {
   const Handle handle = make_handle(endpoint, timeout);
-  const auto start = Deadline::Clock::now();
   memcached_return_t result = MEMCACHED_FAILURE;
   const auto free_stat = [&](memcached_stat_st* stat) { memcached_stat_free(handle.get(), stat); };
   const std::unique_ptr<memcached_stat_st, decltype(free_stat)> stat(
       memcached_stat(handle.get(), nullptr, &result), free_stat);
-  const auto round_trip = Deadline::Clock::now() - start;
   if (result != MEMCACHED_SUCCESS || !stat || stat->version[0] == '\0') {
-    return {endpoint, std::nullopt, explain(handle.get(), deadline)};
+    throw explain(handle.get(), endpoint, Deadline(timeout));
   }
-  return {endpoint,
-          MemcachedStatus{.version = static_cast<const char*>(stat->version),
-                          .round_trip =
-                              std::chrono::duration_cast<std::chrono::microseconds>(round_trip),
-                          .bytes = stat->bytes,
-                          .limit_bytes = stat->limit_maxbytes,
-                          .items = stat->curr_items,
-                          .get_hits = stat->get_hits,
-                          .get_misses = stat->get_misses,
-                          .evictions = stat->evictions},
-          ""};
+  return {.version = static_cast<const char*>(stat->version),
+          .bytes = stat->bytes,
+          .limit_bytes = stat->limit_maxbytes,
+          .items = stat->curr_items,
+          .get_hits = stat->get_hits,
+          .get_misses = stat->get_misses,
+          .evictions = stat->evictions};
 }
 
-/// One thread a node. libmemcached's timeouts hold for each read and do not cover name resolution:
-/// a node that is not done at the deadline is given up, and its thread left behind.
-void probe_at_once(const Endpoint* first, const Endpoint* last, std::chrono::milliseconds timeout,
-                   std::vector<Probe>& probes) {
+/// Leaves libmemcached behind at the deadline.
+MemcachedStatus ask_libmemcached(const Endpoint& endpoint, std::chrono::milliseconds timeout) {
   const Deadline deadline(timeout);
-  std::vector<std::future<Probe>> running;
-  for (const Endpoint* endpoint = first; endpoint != last; ++endpoint) {
-    running.push_back(start_detached(
-        [endpoint = *endpoint, timeout] { return probe_blocking(endpoint, timeout); }));
+  auto asking = start_detached([endpoint, timeout] { return ask_slowly(endpoint, timeout); });
+  auto status = wait_for(asking, deadline);
+  if (!status) {
+    throw failure(endpoint, ExitCode::unavailable, too_slow(deadline));
   }
-  for (std::size_t i = 0; i < running.size(); ++i) {
-    auto probe = wait_for(running[i], deadline);
-    probes.push_back(probe ? std::move(*probe) : Probe{first[i], std::nullopt, too_slow(deadline)});
+  return std::move(*status);
+}
+
+MemcachedStatus ask_by_tls(const Endpoint& endpoint, std::chrono::milliseconds timeout,
+                           const Tls& tls) {
+  Connection connection(endpoint, Deadline(timeout), tls);
+  connection.send("stats\r\n");
+  std::string lines;
+  for (;;) {
+    const std::string line = connection.read_line(max_stats_bytes);
+    if (line == "END") {
+      break;
+    }
+    lines += line + '\n';
+    if (!line.starts_with("STAT ") || lines.size() > max_stats_bytes) {
+      throw failure(
+          endpoint, ExitCode::data,
+          fmt::format("it does not answer as a memcached does, but '{}'", cli::shown(line)));
+    }
   }
+  const auto status = parse_memcached_stats(lines);
+  if (!status) {
+    throw failure(endpoint, ExitCode::data, "its statistics name no version");
+  }
+  return *status;
 }
 
 } // namespace
@@ -98,14 +121,49 @@ std::optional<double> MemcachedStatus::hit_rate() const {
   return reads > 0 ? std::optional(static_cast<double>(get_hits) / reads) : std::nullopt;
 }
 
-std::vector<Probe> probe_memcached(const std::vector<Endpoint>& endpoints,
-                                   std::chrono::milliseconds timeout) {
-  std::vector<Probe> probes;
-  for (std::size_t i = 0; i < endpoints.size(); i += most_at_once) {
-    const std::size_t end = std::min(endpoints.size(), i + most_at_once);
-    probe_at_once(endpoints.data() + i, endpoints.data() + end, timeout, probes);
+MemcachedStatus memcached_status(const Endpoint& endpoint, std::chrono::milliseconds timeout,
+                                 const std::optional<Tls>& tls) {
+  const auto start = Deadline::Clock::now();
+  MemcachedStatus status =
+      tls ? ask_by_tls(endpoint, timeout, *tls) : ask_libmemcached(endpoint, timeout);
+  status.round_trip =
+      std::chrono::duration_cast<std::chrono::microseconds>(Deadline::Clock::now() - start);
+  return status;
+}
+
+std::optional<MemcachedStatus> parse_memcached_stats(std::string_view lines) {
+  MemcachedStatus status;
+  const std::array counts{
+      std::pair{"bytes", &status.bytes},           std::pair{"limit_maxbytes", &status.limit_bytes},
+      std::pair{"curr_items", &status.items},      std::pair{"get_hits", &status.get_hits},
+      std::pair{"get_misses", &status.get_misses}, std::pair{"evictions", &status.evictions}};
+  for (const std::string& line : cli::split(lines, '\n')) {
+    const auto words = cli::split(line, ' ');
+    if (words.size() != 3 || words[0] != "STAT") {
+      continue;
+    }
+    if (words[1] == "version") {
+      status.version = words[2];
+    }
+    for (const auto& [name, count] : counts) {
+      if (words[1] == name) {
+        *count = cli::parse_unsigned(words[2]).value_or(0);
+      }
+    }
   }
-  return probes;
+  return status.version.empty() ? std::nullopt : std::optional(status);
+}
+
+std::vector<Probe<MemcachedStatus>> probe_memcached(const std::vector<Endpoint>& endpoints,
+                                                    std::chrono::milliseconds timeout,
+                                                    const std::optional<Tls>& tls) {
+  std::optional<Tls> shared = tls;
+  if (shared) {
+    shared->load();
+  }
+  return probe_at_once<MemcachedStatus>(
+      endpoints, timeout,
+      [shared, timeout](const Endpoint& node) { return memcached_status(node, timeout, shared); });
 }
 
 } // namespace net

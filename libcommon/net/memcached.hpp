@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace net {
@@ -28,10 +29,20 @@ struct MemcachedStatus {
   [[nodiscard]] std::optional<double> hit_rate() const;
 };
 
+/// Asks one of them, all of it within `timeout`: without TLS through libmemcached, the library
+/// below PHP's memcached extension; libmemcached has no TLS. Throws Error{unavailable} when it
+/// cannot be reached or is too slow; {config} when TLS fails; {data} when it does not answer as a
+/// memcached does. All name the endpoint.
+MemcachedStatus memcached_status(const Endpoint& endpoint, std::chrono::milliseconds timeout,
+                                 const std::optional<Tls>& tls = std::nullopt);
+
+/// Reads the lines of an answer to `stats`, without the last one, "END". `round_trip` is left to
+/// the caller. Nothing when they name no version.
+std::optional<MemcachedStatus> parse_memcached_stats(std::string_view lines);
+
 /// Asks all of them at once: the time it takes is that of the slowest, not the sum, and at most
 /// `timeout`, name resolution included (from the 301st node on: at most `timeout` for each 300).
-/// Without TLS it asks through libmemcached, the library below PHP's memcached extension;
-/// libmemcached has no TLS. Answers in the order of `endpoints`. Throws Error{try_again} when the
+/// Answers in the order of `endpoints`. Throws Error{try_again} when the
 /// system has no threads left.
 std::vector<Probe<MemcachedStatus>> probe_memcached(const std::vector<Endpoint>& endpoints,
                                                     std::chrono::milliseconds timeout,

@@ -21,6 +21,7 @@ struct RedisAccess {
   std::optional<std::string> user; ///< an ACL user; only with a password
   std::optional<std::string> password;
   std::uint64_t database = 0; ///< a cluster has only 0
+  std::string key_prefix;     ///< of every key that is written: an ACL may allow only some
 };
 
 /// What a Redis or Valkey says about itself (its INFO command); counts are since it was started.
