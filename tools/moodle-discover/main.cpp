@@ -1,8 +1,8 @@
+#include "caches.hpp"
 #include "cli/command.hpp"
+#include "cli/input.hpp"
 #include "cli/text.hpp"
-#include "net/deadline.hpp"
-#include "net/discovery.hpp"
-#include "net/memcached.hpp"
+#include "net/suitability.hpp"
 
 #include <algorithm>
 #include <array>
@@ -19,77 +19,86 @@ constexpr std::size_t max_arguments = 300; ///< as many as ElastiCache allows no
 /// One of the two caches of a site: "app-cache" or "session-cache", the beginning of its facts.
 struct Role {
   std::string name;
-  std::optional<Endpoint> endpoint;
+  std::optional<std::string> endpoint = {};
+  Protocol protocol = Protocol::unknown;
+  bool tls = false;
+  bool sessions = false;
+
+  [[nodiscard]] Endpoint parsed_endpoint() const {
+    return net::parse_endpoint(*endpoint,
+                               protocol == Protocol::redis ? net::redis_port : memcached_port);
+  }
 };
 
-/// All at once; throws the error of the first that fails.
-std::vector<net::Cluster> discover_all(const std::vector<Endpoint>& endpoints,
-                                       std::chrono::milliseconds timeout, const cli::Log& log) {
-  std::vector<std::future<net::Cluster>> running;
-  running.reserve(endpoints.size());
-  for (const Endpoint& endpoint : endpoints) {
-    running.push_back(
-        net::start_detached([endpoint, timeout] { return net::discover(endpoint, timeout); }));
+Protocol parse_engine(const std::string& value) {
+  if (value == "memcached") {
+    return Protocol::memcached;
   }
-  std::vector<net::Cluster> clusters;
-  for (std::size_t i = 0; i < running.size(); ++i) {
-    const net::Cluster& cluster = clusters.emplace_back(running[i].get());
-    if (cluster.source == net::Cluster::Source::plain) {
-      log.info(
-          fmt::format("{} announces no nodes: it is taken as the only one", endpoints[i].text()));
-    } else {
-      log.detail(fmt::format("{} announces {} node(s), configuration version {}",
-                             endpoints[i].text(), cluster.nodes.size(), cluster.version));
-    }
+  if (value == "redis" || value == "valkey") {
+    return Protocol::redis;
   }
-  return clusters;
+  throw Error(ExitCode::usage,
+              fmt::format("'{}' is none of memcached, redis, valkey", cli::shown(value)));
 }
 
-/// The nodes of all clusters, each once, in the order of the first mention.
-std::vector<Endpoint> nodes_of(const std::vector<net::Cluster>& clusters) {
-  std::vector<Endpoint> nodes;
-  for (const net::Cluster& cluster : clusters) {
-    for (const Endpoint& node : cluster.nodes) {
-      if (std::find(nodes.begin(), nodes.end(), node) == nodes.end()) {
-        nodes.push_back(node);
+bool parse_truth(const std::string& value) {
+  if (value != "true" && value != "false") {
+    throw Error(ExitCode::usage, fmt::format("'{}' is neither true nor false", cli::shown(value)));
+  }
+  return value == "true";
+}
+
+/// The servers of all caches, each once, in the order of the first mention.
+std::vector<Server> merge(const std::vector<std::vector<Server>>& caches) {
+  std::vector<Server> merged;
+  for (const std::vector<Server>& servers : caches) {
+    for (const Server& server : servers) {
+      const bool known = std::any_of(merged.begin(), merged.end(), [&](const Server& other) {
+        return other.endpoint == server.endpoint;
+      });
+      if (!known) {
+        merged.push_back(server);
       }
     }
   }
-  return nodes;
+  return merged;
 }
 
-std::string describe(const net::MemcachedStatus& status) {
-  const auto hit_rate = status.hit_rate();
-  return fmt::format("version={} time-ms={:.1f} used-bytes={} limit-bytes={} hit-percent={} "
-                     "evictions={}",
-                     cli::shown(status.version),
-                     std::chrono::duration<double, std::milli>(status.round_trip).count(),
-                     status.bytes, status.limit_bytes,
-                     hit_rate ? fmt::format("{:.1f}", *hit_rate * 100) : "-", status.evictions);
-}
-
-/// A line a node, the endpoints padded to one width.
-std::vector<std::string> describe(const std::vector<net::Probe>& probes) {
-  std::size_t width = 0;
-  for (const net::Probe& probe : probes) {
-    width = std::max(width, probe.endpoint.text().size());
+/// Says which nodes do not answer, and why; the code is that of the first.
+ExitCode report_failures(const std::vector<net::Probe<Status>>& probes, const cli::Log& log) {
+  std::optional<Error> first;
+  for (const auto& probe : probes) {
+    if (probe.failure) {
+      log.error(probe.failure->message());
+      first = first ? first : probe.failure;
+    }
   }
-  std::vector<std::string> lines;
-  lines.reserve(probes.size());
-  for (const net::Probe& probe : probes) {
-    lines.push_back(fmt::format("{:<{}} {}", probe.endpoint.text(), width,
-                                probe.status ? describe(*probe.status) : "unavailable"));
+  if (first && !first->hint().empty()) {
+    log.hint(first->hint());
   }
-  return lines;
+  return first ? first->code() : ExitCode::ok;
 }
 
-/// Says which nodes do not answer, and why.
-ExitCode report_failures(const std::vector<net::Probe>& probes, const cli::Log& log) {
+/// Says what is wrong with nodes that are to hold sessions.
+ExitCode report_findings(const std::vector<net::Probe<Status>>& probes, const cli::Log& log) {
+  using Severity = net::Finding::Severity;
   ExitCode code = ExitCode::ok;
-  for (const net::Probe& probe : probes) {
+  for (const auto& probe : probes) {
     if (!probe.status) {
-      log.error(fmt::format("{}: {}", probe.endpoint.text(), probe.failure));
-      code = ExitCode::unavailable;
+      continue;
+    }
+    const auto findings =
+        std::visit([](const auto& status) { return net::session_findings(status); }, *probe.status);
+    for (const net::Finding& finding : findings) {
+      const std::string text = fmt::format("{} {}", probe.endpoint.text(), finding.text);
+      if (finding.severity == Severity::unusable) {
+        log.error(text);
+        code = ExitCode::config;
+      } else if (finding.severity == Severity::warning) {
+        log.warning(text);
+      } else {
+        log.detail(text);
+      }
     }
   }
   return code;
@@ -101,15 +110,15 @@ public:
     options.positionals("[HOST[:PORT]]...", arguments_, 0, max_arguments);
     options.group("What to ask, to get facts");
     for (Role& role : roles_) {
-      options.parsed(
-          role.name + "-endpoint", "HOST[:PORT]",
-          fmt::format("configuration endpoint; its nodes become {}-node facts", role.name),
-          [&role](const std::string& value) {
-            role.endpoint = net::parse_endpoint(value, memcached_port);
-          },
-          cli::From::facts);
+      declare(options, role);
     }
     options.group("How to ask");
+    options.flag("tls", tls_, "speak TLS with all of them");
+    options.text("ca-file", ca_file_, "FILE",
+                 "trust the authorities in this PEM file instead of the system's");
+    options.text("password-file", password_file_, "FILE",
+                 "the password for Redis and Valkey is the first line of this file");
+    options.text("user", user_, "NAME", "the user for Redis and Valkey, where there are users");
     options.flag("probe", probe_, "connect to every node as well, and report how each one is");
     options.seconds("timeout", timeout_, "how long to wait for a server (5)");
   }
@@ -130,22 +139,68 @@ public:
                                               "session-cache-endpoint")
                       : Error(ExitCode::usage, "no endpoint is given");
     }
+    if (ca_file_ && !tls_ && !roles_[0].tls && !roles_[1].tls) {
+      throw Error(ExitCode::usage, "--ca-file means nothing without TLS", "add --tls");
+    }
+    if (user_ && !password_file_) {
+      throw Error(ExitCode::usage, "--user means nothing without --password-file");
+    }
   }
 
   ExitCode run(cli::Context& context) override {
+    if (password_file_) {
+      password_ = cli::read_password(*password_file_);
+    }
+    if (tls_ || roles_[0].tls || roles_[1].tls) {
+      trust_.ca_file = ca_file_;
+      trust_.load();
+    }
     return listed_.empty() ? write_facts(context) : print_listing(context);
   }
 
 private:
+  static void declare(cli::Options& options, Role& role) {
+    options.parsed(
+        role.name + "-endpoint", "HOST[:PORT]",
+        fmt::format("endpoint of the cache; its nodes become {}-node facts", role.name),
+        [&role](const std::string& value) {
+          net::parse_endpoint(value, memcached_port);
+          role.endpoint = value;
+        },
+        cli::From::facts);
+    options.parsed(
+        role.name + "-engine", "ENGINE",
+        "memcached, redis or valkey; without it, whatever the server turns out to be",
+        [&role](const std::string& value) { role.protocol = parse_engine(value); },
+        cli::From::facts);
+    options.parsed(
+        role.name + "-tls", "true|false", "whether to speak TLS with it",
+        [&role](const std::string& value) { role.tls = parse_truth(value); }, cli::From::facts);
+  }
+
+  [[nodiscard]] Server make_server(const Endpoint& endpoint, Protocol protocol, bool tls) const {
+    Server server{endpoint, protocol, {}};
+    server.access.user = user_;
+    server.access.password = password_;
+    if (tls || tls_) {
+      server.access.tls = trust_;
+    }
+    return server;
+  }
+
   ExitCode print_listing(cli::Context& context) {
-    const auto nodes = nodes_of(discover_all(listed_, timeout_, context.log()));
+    std::vector<Server> caches;
+    for (const Endpoint& endpoint : listed_) {
+      caches.push_back(make_server(endpoint, Protocol::unknown, false));
+    }
+    const auto nodes = merge(discover_all(caches, timeout_, context.log()));
     if (!probe_) {
-      for (const Endpoint& node : nodes) {
-        context.print(node.text() + '\n');
+      for (const Server& node : nodes) {
+        context.print(node.endpoint.text() + '\n');
       }
       return ExitCode::ok;
     }
-    const auto probes = net::probe_memcached(nodes, timeout_);
+    const auto probes = probe_all(nodes, timeout_);
     for (const std::string& line : describe(probes)) {
       context.print(line + '\n');
     }
@@ -154,72 +209,65 @@ private:
 
   /// With --probe the facts on stdout stay what they are, and the nodes' state goes to stderr.
   ExitCode write_facts(cli::Context& context) {
-    const auto roles = discoverable(context);
-    std::vector<Endpoint> endpoints;
-    endpoints.reserve(roles.size());
-    for (const Role& role : roles) {
-      endpoints.push_back(*role.endpoint);
+    std::vector<Role> roles;
+    std::vector<Server> caches;
+    for (const Role& role : roles_) {
+      if (role.endpoint) {
+        roles.push_back(role);
+        caches.push_back(make_server(role.parsed_endpoint(), role.protocol, role.tls));
+      }
     }
-    const auto clusters = discover_all(endpoints, timeout_, context.log());
+    const auto found = discover_all(caches, timeout_, context.log());
     for (std::size_t i = 0; i < roles.size(); ++i) {
       std::vector<std::string> nodes;
-      for (const Endpoint& node : clusters[i].nodes) {
-        nodes.push_back(node.text());
+      for (const Server& node : found[i]) {
+        nodes.push_back(node.endpoint.text());
       }
       context.result(roles[i].name + "-node", nodes);
     }
-    if (!probe_) {
-      return ExitCode::ok;
-    }
-    const auto probes = net::probe_memcached(nodes_of(clusters), timeout_);
+    return probe_ ? report_state(roles, found, context.log()) : ExitCode::ok;
+  }
+
+  [[nodiscard]] ExitCode report_state(const std::vector<Role>& roles,
+                                      const std::vector<std::vector<Server>>& found,
+                                      const cli::Log& log) const {
+    const auto probes = probe_all(merge(found), timeout_);
     for (const std::string& line : describe(probes)) {
-      context.log().info(line);
+      log.info(line);
     }
-    return report_failures(probes, context.log());
-  }
-
-  /// The roles that have nodes to discover. Redis and Valkey have none: such a role is left out as
-  /// long as there is another one.
-  [[nodiscard]] std::vector<Role> discoverable(const cli::Context& context) const {
-    std::vector<Role> roles;
-    std::vector<std::string> left_out;
-    for (const Role& role : roles_) {
-      if (!role.endpoint) {
+    ExitCode code = report_failures(probes, log);
+    for (std::size_t i = 0; i < roles.size(); ++i) {
+      if (!roles[i].sessions) {
         continue;
       }
-      const auto engine = last_fact(context, role.name + "-engine").value_or("memcached");
-      if (engine != "memcached") {
-        left_out.push_back(fmt::format("{} is no memcached ({}-engine is '{}') and announces no "
-                                       "nodes",
-                                       role.endpoint->text(), role.name, cli::shown(engine)));
-        continue;
-      }
-      if (last_fact(context, role.name + "-tls") == "true") {
-        throw Error(ExitCode::config,
-                    fmt::format("{} takes only TLS ({}-tls is 'true'), which this command does not "
-                                "speak",
-                                role.endpoint->text(), role.name));
-      }
-      roles.push_back(role);
+      const ExitCode fitness = report_findings(of_servers(probes, found[i]), log);
+      code = code == ExitCode::ok ? fitness : code;
     }
-    if (roles.empty()) {
-      throw Error(ExitCode::config, left_out.front(), "the endpoint is to be used as it is");
-    }
-    for (const std::string& reason : left_out) {
-      context.log().info(reason + ": left out");
-    }
-    return roles;
+    return code;
   }
 
-  static std::optional<std::string> last_fact(const cli::Context& context,
-                                              const std::string& name) {
-    const auto values = context.facts().all(name);
-    return values.empty() ? std::nullopt : std::optional(values.back());
+  static std::vector<net::Probe<Status>> of_servers(const std::vector<net::Probe<Status>>& probes,
+                                                    const std::vector<Server>& servers) {
+    std::vector<net::Probe<Status>> chosen;
+    for (const auto& probe : probes) {
+      if (std::any_of(servers.begin(), servers.end(),
+                      [&](const Server& server) { return server.endpoint == probe.endpoint; })) {
+        chosen.push_back(probe);
+      }
+    }
+    return chosen;
   }
 
   std::vector<std::string> arguments_;
   std::vector<Endpoint> listed_;
-  std::array<Role, 2> roles_{Role{"app-cache", {}}, Role{"session-cache", {}}};
+  std::array<Role, 2> roles_{Role{.name = "app-cache"},
+                             Role{.name = "session-cache", .sessions = true}};
+  bool tls_ = false;
+  std::optional<std::string> ca_file_;
+  std::optional<std::string> password_file_;
+  std::optional<std::string> user_;
+  net::Tls trust_;
+  std::optional<std::string> password_;
   bool probe_ = false;
   std::chrono::milliseconds timeout_{5000};
 };
@@ -227,8 +275,7 @@ private:
 } // namespace
 
 int main(int argc, char** argv) {
-  const std::string summary =
-      "Ask an ElastiCache for Memcached configuration endpoint for its nodes";
+  const std::string summary = "Ask an ElastiCache endpoint for its nodes, and how they are";
   return cli::run(
       {.name = "moodle-discover", .summary = summary, .verbs = {cli::verb<Discover>("", summary)}},
       argc, argv);
