@@ -23,8 +23,9 @@ using Handle = std::unique_ptr<memcached_st, decltype(&memcached_free)>;
 /// A memcached with every feature on has some 90 statistics.
 constexpr std::size_t max_stats_bytes = 65'536;
 
-std::string too_slow(const Deadline& deadline) {
-  return fmt::format("no answer within {}", deadline.text());
+Error too_slow(const Endpoint& endpoint, const Deadline& deadline) {
+  return {ExitCode::unavailable,
+          fmt::format("no answer from {} within {}", endpoint.text(), deadline.text())};
 }
 
 /// A handle that has failed once calls its server disabled, so each probe makes its own.
@@ -49,7 +50,7 @@ Error failure(const Endpoint& endpoint, ExitCode code, std::string_view reason) 
 Error explain(const memcached_st* handle, const Endpoint& endpoint, const Deadline& deadline) {
   const memcached_return_t last = memcached_last_error(handle);
   if (last == MEMCACHED_TIMEOUT) {
-    return failure(endpoint, ExitCode::unavailable, too_slow(deadline));
+    return too_slow(endpoint, deadline);
   }
   if (last == MEMCACHED_HOST_LOOKUP_FAILURE) {
     return failure(endpoint, ExitCode::unavailable, "its name cannot be resolved");
@@ -85,7 +86,7 @@ MemcachedStatus ask_libmemcached(const Endpoint& endpoint, std::chrono::millisec
   auto asking = start_detached([endpoint, timeout] { return ask_slowly(endpoint, timeout); });
   auto status = wait_for(asking, deadline);
   if (!status) {
-    throw failure(endpoint, ExitCode::unavailable, too_slow(deadline));
+    throw too_slow(endpoint, deadline);
   }
   return std::move(*status);
 }

@@ -5,6 +5,8 @@
 #include "net/redis_client.hpp"
 
 #include <algorithm>
+#include <iterator>
+#include <set>
 
 namespace net {
 
@@ -177,14 +179,14 @@ std::vector<Endpoint> parse_cluster_nodes(std::string_view answer, const std::st
       nodes.push_back(std::move(*node));
     }
   }
-  std::stable_partition(nodes.begin(), nodes.end(),
-                        [](const ClusterNode& node) { return node.primary; });
-  std::vector<Endpoint> endpoints;
+  std::set<Endpoint> primaries;
+  std::set<Endpoint> replicas;
   for (const ClusterNode& node : nodes) {
-    if (std::find(endpoints.begin(), endpoints.end(), node.endpoint) == endpoints.end()) {
-      endpoints.push_back(node.endpoint);
-    }
+    (node.primary ? primaries : replicas).insert(node.endpoint);
   }
+  std::vector<Endpoint> endpoints(primaries.begin(), primaries.end());
+  std::set_difference(replicas.begin(), replicas.end(), primaries.begin(), primaries.end(),
+                      std::back_inserter(endpoints));
   if (endpoints.empty()) {
     throw Error(ExitCode::data, "its answer to CLUSTER NODES lists no node that can be used");
   }

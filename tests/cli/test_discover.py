@@ -49,14 +49,34 @@ class Refusals(CommandTest):
         self.refused("-f", "-", stdin="#facts 1\napp-cache-endpoint=h:1\n", code=65,
                      message="standard input: the facts stopped early: an earlier command failed")
 
-    def test_what_this_command_cannot_speak(self):
-        self.refused("-f", "-", stdin=facts("app-cache-endpoint=h:1", "app-cache-tls=true"), code=78,
-                     message="h:1 takes only TLS (app-cache-tls is 'true'), which this command does "
-                             "not speak")
-        self.refused("-f", "-", stdin=facts("app-cache-endpoint=h:1", "app-cache-engine=valkey"),
-                     code=78, message="h:1 is no memcached (app-cache-engine is 'valkey') and "
-                                      "announces no nodes",
-                     hint="moodle-discover: hint: the endpoint is to be used as it is\n")
+    def test_engines_and_tls_have_few_values(self):
+        for name, value, fault in (("engine", "mongo", "'mongo' is none of memcached, redis, valkey"),
+                                   ("tls", "yes", "'yes' is neither true nor false")):
+            for role in ("app-cache", "session-cache"):
+                option = f"--{role}-{name}"
+                self.refused(option, value, code=64, message=f"{option}: {fault}", hint=HINT)
+                self.refused("-f", "-", stdin=facts(f"{role}-{name}={value}"), code=65,
+                             message=f"in the facts: {option}: {fault}")
+
+    def test_options_that_mean_nothing_alone(self):
+        self.refused("h:1", "--ca-file=ca.pem", code=64, message="--ca-file means nothing without TLS",
+                     hint="moodle-discover: hint: add --tls\n")
+        self.refused("h:1", "--user=moodle", code=64, hint=HINT,
+                     message="--user means nothing without --password-file")
+
+    def test_files_that_do_not_serve(self):
+        self.refused("h:1", "--password-file=gone", code=66,
+                     message="cannot read gone: No such file or directory")
+        self.write("empty", "\nsecret\n")
+        self.refused("h:1", "--password-file=empty", code=65,
+                     message="empty has no password in its first line")
+        self.refused("h:1", "--tls", "--ca-file=gone", code=66,
+                     message="cannot read the CA file gone: No such file or directory")
+        self.write("none.pem", "no certificate\n")
+        self.refused("h:1", "--tls", "--ca-file=none.pem", code=65,
+                     message="the CA file none.pem holds no certificates that can be read: no certificate or crl found",
+                     hint="moodle-discover: hint: it has to be in PEM form, with "
+                          "'-----BEGIN CERTIFICATE-----'\n")
 
 
 if __name__ == "__main__":

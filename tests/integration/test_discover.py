@@ -5,79 +5,20 @@ import shutil
 import socket
 import subprocess
 import threading
-import time
 
+import tls
 from harness import CommandTest, facts, main, tool
 from memcached import Memcached
 from postgres import free_port
+from tcp_server import Server, answering, dripping, hold
 
 TWO_NODES = (b"CONFIG cluster 0 136\r\n12\nh1|10.82.235.120|11211 h2|10.80.249.27|11211\n\r\n"
              b"END\r\n")
 SHORT = "--timeout=0.3"
 
 
-class Server:
-    """A TCP server on a port of its own; `serve(connection)` handles each connection in a thread."""
-
-    def __init__(self, test, serve, family=socket.AF_INET):
-        self._serve = serve
-        self._stopped = threading.Event()
-        self._socket = socket.socket(family)
-        self._socket.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0))
-        self._socket.listen(64)
-        self.port = self._socket.getsockname()[1]
-        self.address = f"127.0.0.1:{self.port}"
-        threading.Thread(target=self._accept, daemon=True).start()
-        test.addCleanup(self._stop)
-
-    def _accept(self):
-        while not self._stopped.is_set():
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._handle, args=(connection,), daemon=True).start()
-
-    def _handle(self, connection):
-        with connection:
-            try:
-                self._serve(connection)
-            except OSError:
-                pass  # the command has gone; what it says about it is what the test compares
-
-    def _stop(self):
-        self._stopped.set()
-        self._socket.close()
-
-
-def hold(connection):
-    """Keeps the connection open until the other side closes it."""
-    while connection.recv(4096):
-        pass
-
-
-def answering(*answers):
-    """One answer to each line that arrives; the connection stays open."""
-    def serve(connection):
-        lines = connection.makefile("rb")
-        for answer, _ in zip(answers, lines):
-            connection.sendall(answer)
-        hold(connection)
-    return serve
-
-
-def dripping(data, pause):
-    def serve(connection):
-        for byte in data:
-            connection.sendall(bytes([byte]))
-            time.sleep(pause)  # this server's slowness is what is tested
-        hold(connection)
-    return serve
-
-
-class Discovery(CommandTest):
-    def serve(self, *answers):
-        return Server(self, answering(*answers)).address
+class Reaching(CommandTest):
+    """Names, addresses, and hosts that are not there."""
 
     def refused(self, server, code, message, hint=""):
         lines = [f"moodle-discover: error: {message}\n"] + ([f"moodle-discover: hint: {hint}\n"] if hint else [])
@@ -92,54 +33,6 @@ class Discovery(CommandTest):
         except (OSError, subprocess.CalledProcessError) as error:
             self.skipTest(f"no namespaces here: {error}")
         self.expect(*unshare, "sh", "-c", script, **expected)
-
-    def test_the_config_command_is_understood(self):
-        self.expect("moodle-discover", self.serve(TWO_NODES), out="h1:11211\nh2:11211\n")
-
-    def test_verbose_names_the_configuration(self):
-        server = self.serve(TWO_NODES)
-        self.expect("moodle-discover", "-v", server, out="h1:11211\nh2:11211\n",
-                    err=f"moodle-discover: {server} announces 2 node(s), configuration version 12\n")
-
-    def test_servers_that_differ_in_form_are_understood(self):
-        nodes = b"h1|10.82.235.120|11211 h2||11211"
-        for name, answer in {
-            "CRLF after the version": b"CONFIG cluster 0 51\r\n12\r\n" + nodes + b"\r\n\r\nEND\r\n",
-            "length too short": b"CONFIG cluster 0 3\r\n12\n" + nodes + b"\n\r\nEND\r\n",
-            "length too long": b"CONFIG cluster 0 99999\r\n12\n" + nodes + b"\n\r\nEND\r\n",
-            "no empty line": b"CONFIG cluster 0 49\r\n12\n" + nodes + b"\r\nEND\r\n",
-            "LF only": b"CONFIG cluster 0 49\n12\n" + nodes + b"\n\nEND\n",
-        }.items():
-            with self.subTest(name):
-                self.expect("moodle-discover", self.serve(answer), out="h1:11211\nh2:11211\n")
-
-    def test_an_answer_in_pieces_is_put_together(self):
-        server = Server(self, dripping(TWO_NODES, 0.001))
-        self.expect("moodle-discover", "--timeout=30", server.address, out="h1:11211\nh2:11211\n")
-
-    def test_300_nodes(self):
-        names = [f"moodle-app.abc123.{i:04}.use1.cache.amazonaws.com" for i in range(300)]
-        payload = "7\n" + " ".join(f"{name}|10.0.{i // 256}.{i % 256}|11211"
-                                   for i, name in enumerate(names)) + "\n"
-        answer = f"CONFIG cluster 0 {len(payload)}\r\n{payload}\r\nEND\r\n".encode()
-        self.expect("moodle-discover", self.serve(answer),
-                    out="".join(f"{name}:11211\n" for name in names))
-
-    def test_older_engines_keep_the_nodes_under_a_key(self):
-        memcached = Memcached(self)
-        memcached.announce(b"12\nh1|10.82.235.120|11211 h2|10.80.249.27|11211\n")
-        self.expect("moodle-discover", memcached.address, out="h1:11211\nh2:11211\n")
-
-    def test_a_plain_memcached_is_one_node(self):
-        memcached = Memcached(self)
-        self.expect("moodle-discover", memcached.address, out=f"{memcached.address}\n",
-                    err=f"moodle-discover: {memcached.address} announces no nodes: it is taken as "
-                        "the only one\n")
-
-    def test_several_endpoints_give_each_node_once(self):
-        more = self.serve(b"CONFIG cluster 0 19\r\n1\nh2||11211 h3||1\n\r\nEND\r\n")
-        self.expect("moodle-discover", self.serve(TWO_NODES), more,
-                    out="h1:11211\nh2:11211\nh3:1\n")
 
     def test_an_address_that_refuses_is_followed_by_the_next(self):
         server = Server(self, answering(TWO_NODES))
@@ -189,13 +82,80 @@ class Discovery(CommandTest):
         self.refused(address, 69, f"cannot connect to {address}: no answer within 0.3 s",
                      "a security group that does not let this host in looks exactly like this")
 
+
+class Conversation(CommandTest):
+    """What the endpoint says, and how it is understood."""
+
+    closing_hint = "a server that takes only TLS does this to a plain connection"
+
+    def server(self, serve):
+        return Server(self, serve).address
+
+    def memcached(self):
+        return Memcached(self)
+
+    def serve(self, *answers):
+        return self.server(answering(*answers))
+
+    def refused(self, server, code, message, hint=""):
+        lines = [f"moodle-discover: error: {message}\n"] + ([f"moodle-discover: hint: {hint}\n"] if hint else [])
+        self.expect("moodle-discover", SHORT, server, code=code, err="".join(lines))
+
+    def test_the_config_command_is_understood(self):
+        self.expect("moodle-discover", self.serve(TWO_NODES), out="h1:11211\nh2:11211\n")
+
+    def test_verbose_names_the_configuration(self):
+        server = self.serve(TWO_NODES)
+        self.expect("moodle-discover", "-v", server, out="h1:11211\nh2:11211\n",
+                    err=f"moodle-discover: {server} announces 2 node(s), configuration version 12\n")
+
+    def test_servers_that_differ_in_form_are_understood(self):
+        nodes = b"h1|10.82.235.120|11211 h2||11211"
+        for name, answer in {
+            "CRLF after the version": b"CONFIG cluster 0 51\r\n12\r\n" + nodes + b"\r\n\r\nEND\r\n",
+            "length too short": b"CONFIG cluster 0 3\r\n12\n" + nodes + b"\n\r\nEND\r\n",
+            "length too long": b"CONFIG cluster 0 99999\r\n12\n" + nodes + b"\n\r\nEND\r\n",
+            "no empty line": b"CONFIG cluster 0 49\r\n12\n" + nodes + b"\r\nEND\r\n",
+            "LF only": b"CONFIG cluster 0 49\n12\n" + nodes + b"\n\nEND\n",
+        }.items():
+            with self.subTest(name):
+                self.expect("moodle-discover", self.serve(answer), out="h1:11211\nh2:11211\n")
+
+    def test_an_answer_in_pieces_is_put_together(self):
+        server = self.server(dripping(TWO_NODES, 0.001))
+        self.expect("moodle-discover", "--timeout=30", server, out="h1:11211\nh2:11211\n")
+
+    def test_300_nodes(self):
+        names = [f"moodle-app.abc123.{i:04}.use1.cache.amazonaws.com" for i in range(300)]
+        payload = "7\n" + " ".join(f"{name}|10.0.{i // 256}.{i % 256}|11211"
+                                   for i, name in enumerate(names)) + "\n"
+        answer = f"CONFIG cluster 0 {len(payload)}\r\n{payload}\r\nEND\r\n".encode()
+        self.expect("moodle-discover", self.serve(answer),
+                    out="".join(f"{name}:11211\n" for name in names))
+
+    def test_older_engines_keep_the_nodes_under_a_key(self):
+        memcached = self.memcached()
+        memcached.announce(b"12\nh1|10.82.235.120|11211 h2|10.80.249.27|11211\n")
+        self.expect("moodle-discover", memcached.address, out="h1:11211\nh2:11211\n")
+
+    def test_a_plain_memcached_is_one_node(self):
+        memcached = self.memcached()
+        self.expect("moodle-discover", memcached.address, out=f"{memcached.address}\n",
+                    err=f"moodle-discover: {memcached.address} announces no nodes: it is taken as "
+                        "the only one\n")
+
+    def test_several_endpoints_give_each_node_once(self):
+        more = self.serve(b"CONFIG cluster 0 19\r\n1\nh2||11211 h3||1\n\r\nEND\r\n")
+        self.expect("moodle-discover", self.serve(TWO_NODES), more,
+                    out="h1:11211\nh2:11211\nh3:1\n")
+
     def test_accepts_and_never_answers(self):
-        server = Server(self, hold).address
+        server = self.server(hold)
         self.refused(server, 69, f"cannot discover the nodes of {server}: no answer from {server} "
                                  "within 0.3 s")
 
     def test_a_byte_now_and_then(self):
-        server = Server(self, dripping(b"C" * 1000, 0.05)).address
+        server = self.server(dripping(b"C" * 1000, 0.05))
         self.refused(server, 69, f"cannot discover the nodes of {server}: no answer from {server} "
                                  "within 0.3 s")
 
@@ -205,17 +165,17 @@ class Discovery(CommandTest):
                                  "within 0.3 s")
 
     def test_closes_at_once(self):
-        server = Server(self, lambda connection: None).address
+        server = self.server(lambda connection: None)
         self.refused(server, 69, f"cannot discover the nodes of {server}: {server} closed the "
                                  "connection before it had answered",
-                     "a server that takes only TLS does this to a plain connection")
+                     self.closing_hint)
 
     def test_closes_in_the_middle(self):
-        server = Server(self, lambda connection: (connection.recv(100),
-                                                  connection.sendall(TWO_NODES[:50]))).address
+        server = self.server(lambda connection: (connection.recv(100),
+                                                 connection.sendall(TWO_NODES[:50])))
         self.refused(server, 69, f"cannot discover the nodes of {server}: {server} closed the "
                                  "connection before it had answered",
-                     "a server that takes only TLS does this to a plain connection")
+                     self.closing_hint)
 
     def test_ten_megabytes_of_garbage(self):
         for name, garbage, message in (
@@ -223,7 +183,7 @@ class Discovery(CommandTest):
             ("in lines", b"CONFIG cluster 0 1\r\n" + b"x|y|1\n" * 1_700_000, None),
         ):
             with self.subTest(name):
-                server = Server(self, lambda connection, data=garbage: connection.sendall(data)).address
+                server = self.server(lambda connection, data=garbage: connection.sendall(data))
                 err = re.compile(re.escape(f"moodle-discover: error: cannot discover the nodes of {server}: ")
                                  + (re.escape(message.replace("SERVER", server)) if message
                                     else r"the (list of nodes has|answer of \S+ has a line of) more than \d+ bytes")
@@ -234,9 +194,6 @@ class Discovery(CommandTest):
         for answers, code, message, hint in (
             ((b"HTTP/1.1 400 Bad Request\r\n",), 65,
              "it did not answer as a memcached does, but 'HTTP/1.1 400 Bad Request'", ""),
-            ((b"-ERR unknown command\r\n",), 65,
-             "it did not answer as a memcached does, but '-ERR unknown command'",
-             "this looks like Redis or Valkey, which announce no nodes"),
             ((b"SERVER_ERROR out of memory\r\n",), 69, "it answered 'SERVER_ERROR out of memory'", ""),
             ((b"\x1b[2Jx\r\n",), 65, "it did not answer as a memcached does, but '\\x1b[2Jx'", ""),
             ((b"ERROR\r\n", b"ERROR\r\n"), 65, "it did not answer as a memcached does, but 'ERROR'", ""),
@@ -248,6 +205,27 @@ class Discovery(CommandTest):
         ):
             server = self.serve(*answers)
             self.refused(server, code, f"cannot discover the nodes of {server}: {message}", hint)
+
+
+class ConversationOverTls(Conversation):
+    """The same with a server that speaks TLS."""
+
+    closing_hint = ""
+
+    def setUp(self):
+        super().setUp()
+        self.authority = tls.Authority(self.dir)
+        self.certificate = self.authority.issue()
+        self.context = tls.server_context(self.certificate)
+
+    def server(self, serve):
+        return super().server(tls.over_tls(self.context, serve))
+
+    def memcached(self):
+        return Memcached(self, certificate=self.certificate)
+
+    def run_tool(self, *argv, **options):
+        return super().run_tool(*argv, "--tls", "--ca-file", self.authority.ca_file, **options)
 
 
 class DiscoveryAsFacts(CommandTest):
@@ -273,13 +251,12 @@ class DiscoveryAsFacts(CommandTest):
                     stdin=facts(*stream),
                     out=facts(*stream, "app-cache-node=h1:11211", "app-cache-node=h2:11211"))
 
-    def test_redis_is_left_out_beside_memcached(self):
-        stream = (f"app-cache-endpoint={self.serve(TWO_NODES)}", "session-cache-endpoint=s:6379",
-                  "session-cache-engine=redis", "session-cache-tls=true")
-        self.expect("moodle-discover", "-f", "-", stdin=facts(*stream),
-                    out=facts(*stream, "app-cache-node=h1:11211", "app-cache-node=h2:11211"),
-                    err="moodle-discover: s:6379 is no memcached (session-cache-engine is 'redis') "
-                        "and announces no nodes: left out\n")
+    def test_memcached_that_is_redis_after_all(self):
+        server = self.serve(b"-ERR unknown command\r\n")
+        self.expect("moodle-discover", "--app-cache-endpoint", server, "--app-cache-engine=memcached", code=65,
+                    err=f"moodle-discover: error: cannot discover the nodes of {server}: it did not answer as a "
+                        "memcached does, but '-ERR unknown command'\n"
+                        "moodle-discover: hint: this looks like Redis or Valkey\n")
 
     def test_a_failure_breaks_the_chain(self):
         address = f"127.0.0.1:{free_port()}"
@@ -309,8 +286,8 @@ class Probing(CommandTest):
         good = Memcached(self).address
         bad = {
             f"127.0.0.1:{free_port()}": "Connection refused",
-            Server(self, hold).address: "no answer within 1 s",
-            Server(self, dripping(b"S" * 100, 0.1)).address: "no answer within 1 s",
+            Server(self, hold).address: None,
+            Server(self, dripping(b"S" * 100, 0.1)).address: None,
             Server(self, answering(b"\x15\x03\x01 what\r\n")).address:
                 "it does not answer as a memcached does",
             Server(self, answering(b"END\r\n")).address: "it does not answer as a memcached does",
@@ -318,8 +295,10 @@ class Probing(CommandTest):
         result = self.run_tool("moodle-discover", "--probe", "--timeout=1",
                                self.cluster(*bad, good))
         self.assertEqual(result.code, 69)
-        self.assertEqual(result.err, "".join(f"moodle-discover: error: {address}: {reason}\n"
-                                             for address, reason in bad.items()))
+        self.assertEqual(result.err, "".join(
+            f"moodle-discover: error: {address}: {reason}\n" if reason
+            else f"moodle-discover: error: no answer from {address} within 1 s\n"
+            for address, reason in bad.items()))
         lines = result.out.splitlines()
         self.assertEqual([line.split()[0] for line in lines], [*bad, good])
         self.assertEqual([line.split()[1:] for line in lines[:-1]], [["unavailable"]] * len(bad))

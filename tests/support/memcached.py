@@ -1,6 +1,7 @@
 """A throw-away memcached on a loopback port of its own."""
 
 import socket
+import ssl
 import subprocess
 import urllib.parse
 
@@ -10,12 +11,16 @@ from postgres import free_port, wait_until
 class Memcached:
     """Ends with the test."""
 
-    def __init__(self, test, *arguments):
+    def __init__(self, test, *arguments, certificate=None):
+        """`certificate` (a tls.Certificate) makes it speak TLS only."""
+        self._certificate = certificate
+        if certificate:
+            arguments += ("-Z", "-o", f"ssl_chain_cert={certificate.certificate},ssl_key={certificate.key}")
         self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
         self._process = subprocess.Popen(
             ["memcached", "-l", "127.0.0.1", "-p", str(self.port), "-U", "0", "-u", "nobody",
-             *arguments])
+             *arguments], stderr=subprocess.DEVNULL)
         test.addCleanup(self._end)
         wait_until(self._answers, "memcached answers")
 
@@ -32,8 +37,17 @@ class Memcached:
         self._process.kill()  # it takes a second to end by itself
         self._process.wait()
 
+    def _connect(self):
+        plain = socket.create_connection(("127.0.0.1", self.port), 10)
+        if not self._certificate:
+            return plain
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context.wrap_socket(plain)
+
     def ask(self, request: bytes, end: bytes) -> bytes:
-        with socket.create_connection(("127.0.0.1", self.port), 10) as connection:
+        with self._connect() as connection:
             connection.sendall(request)
             answer = b""
             while not answer.endswith(end):

@@ -7,44 +7,18 @@
 """
 
 import shutil
-import socket
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
-WAIT = 20  # seconds; a machine under load starts a process slowly
+from postgres import free_port, wait_until
 
 
-def free_port(most=65535) -> int:
-    """A port on which nobody listens; for a cluster's node port + 10000 has to be one as well."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        if port <= most:
+def free_cluster_port() -> int:
+    """A port for a cluster's node, whose bus uses the port 10000 above it."""
+    for port in iter(free_port, None):
+        if port <= 55535:
             return port
-        port = 20000 + port % (most - 20000)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
-
-
-def wait_for(what: str, condition):
-    """Polls `condition` until it is true; OSError counts as not yet."""
-    deadline = time.monotonic() + WAIT
-    while True:
-        try:
-            if condition():
-                return
-        except OSError:
-            pass
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{what} within {WAIT} seconds")
-        time.sleep(0.02)
 
 
 class RedisServer:
@@ -54,7 +28,7 @@ class RedisServer:
 
     def __init__(self, test, tls=None, certificate=None, password=None, replica_of=None, cluster=False,
                  **options):
-        self.port = free_port(55535 if cluster else 65535)
+        self.port = free_cluster_port() if cluster else free_port()
         self.address = f"127.0.0.1:{self.port}"
         self.ca_file = tls.ca_file if tls else None
         self.password = password
@@ -79,9 +53,9 @@ class RedisServer:
         self._process = subprocess.Popen(["redis-server", self._configuration],
                                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         test.addCleanup(self.stop)
-        wait_for(f"redis on port {self.port} answers", self._answers)
+        wait_until(self._answers, f"redis on port {self.port} answers")
         if replica_of:
-            wait_for("the replica is connected", lambda: "master_link_status:up" in self.command("INFO"))
+            wait_until(lambda: "master_link_status:up" in self.command("INFO"), "the replica is connected")
 
     def _answers(self) -> bool:
         if self._process.poll() is not None:
@@ -93,7 +67,7 @@ class RedisServer:
         tls = ["--tls", "--cacert", self.ca_file] if self.ca_file else []
         password = ["-a", self.password, "--no-auth-warning"] if self.password else []
         done = subprocess.run(["redis-cli", "-h", "127.0.0.1", "-p", str(self.port), *tls, *password,
-                               *map(str, words)], check=False, text=True, capture_output=True, timeout=WAIT)
+                               *map(str, words)], check=False, text=True, capture_output=True, timeout=30)
         if check and done.returncode != 0:
             raise AssertionError(f"redis-cli {words}: {done.stdout}{done.stderr}")
         return done.stdout.removesuffix("\n")
@@ -116,7 +90,7 @@ class RedisCluster:
             node.command("CLUSTER", "SET-CONFIG-EPOCH", index + 1)
         for node in self.nodes[1:]:
             first.command("CLUSTER", "MEET", "127.0.0.1", node.port)
-        wait_for("the cluster is complete", lambda: all(self._complete(node, size) for node in self.nodes))
+        wait_until(lambda: all(self._complete(node, size) for node in self.nodes), "the cluster is complete")
 
     @staticmethod
     def _complete(node, size) -> bool:
@@ -132,6 +106,6 @@ class RedisCluster:
         node = RedisServer(test, cluster=True, **arguments)
         self.nodes[0].command("CLUSTER", "MEET", "127.0.0.1", node.port)
         self.nodes.append(node)
-        wait_for("the cluster knows the new node",
-                 lambda: all(self._complete(each, len(self.nodes)) for each in self.nodes))
+        wait_until(lambda: all(self._complete(each, len(self.nodes)) for each in self.nodes),
+                   "the cluster knows the new node")
         return node

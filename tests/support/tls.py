@@ -28,9 +28,9 @@ class Authority:
         self._folder.mkdir(parents=True)
         self._serial = 0
         self.ca_file = self._folder / "ca.pem"
-        self._key = self._folder / "ca.key"
+        self.key = self._folder / "ca.key"
         _openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                 "-keyout", self._key, "-out", self.ca_file, "-days", "30", "-subj", f"/CN={name}")
+                 "-keyout", self.key, "-out", self.ca_file, "-days", "30", "-subj", f"/CN={name}")
 
     def issue(self, *names: str, start: str | None = None, end: str | None = None) -> Certificate:
         """A server's certificate for "DNS:name" and "IP:address" names (default 127.0.0.1 and
@@ -52,7 +52,7 @@ class Authority:
         serial.write_text(f"{self._serial:04x}\n")
         dates = ["-startdate", start or "20200101000000Z", "-enddate", end or "20491231235959Z"]
         _openssl("ca", "-batch", "-notext", "-config", configuration, "-cert", self.ca_file, "-keyfile",
-                 self._key, "-in", request, "-out", made.certificate, "-extfile", extensions, *dates)
+                 self.key, "-in", request, "-out", made.certificate, "-extfile", extensions, *dates)
         return made
 
 
