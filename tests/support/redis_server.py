@@ -64,7 +64,7 @@ class RedisServer:
 
     def command(self, *words, check=True) -> str:
         """What redis-cli prints for a command, without the final newline."""
-        tls = ["--tls", "--cacert", self.ca_file] if self.ca_file else []
+        tls = ["--tls", "--insecure"] if self.ca_file else []
         password = ["-a", self.password, "--no-auth-warning"] if self.password else []
         done = subprocess.run(["redis-cli", "-h", "127.0.0.1", "-p", str(self.port), *tls, *password,
                                *map(str, words)], check=False, text=True, capture_output=True, timeout=30)
