@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+
+/// What every fuzz target needs. A target is tests/fuzz/<name>.cpp, which defines
+/// LLVMFuzzerTestOneInput(); the only exception that may leave the code that it tests is cli::Error,
+/// which it catches.
+namespace fuzz {
+
+inline std::string_view text(const std::uint8_t* data, std::size_t size) {
+  return {reinterpret_cast<const char*>(data), size};
+}
+
+/// What has to hold for every input.
+inline void require(bool condition) {
+  if (!condition) {
+    std::abort();
+  }
+}
+
+} // namespace fuzz
