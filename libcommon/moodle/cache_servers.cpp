@@ -118,10 +118,17 @@ void choose_memcached(const CacheServerOptions& options, php::Runtime& php, cons
   }
 }
 
+/// Each node of a Redis cluster lists them in an order of its own, and an endpoint is one node now
+/// and another later; to a client the order means nothing.
+void sort_nodes(CacheServers& chosen) {
+  std::sort(chosen.servers.begin(), chosen.servers.end());
+}
+
 void choose_redis(const CacheServerOptions& options, CacheServers& chosen) {
   chosen.servers = parse_servers(options.nodes, options.protocol());
   if (!chosen.servers.empty() && options.choice != "endpoint") {
     chosen.is_cluster = options.cluster || chosen.servers.size() > 1;
+    sort_nodes(chosen);
     chosen.reason = "the nodes that were given";
     return;
   }
@@ -146,9 +153,7 @@ void choose_redis(const CacheServerOptions& options, CacheServers& chosen) {
     return;
   }
   chosen.servers = net::redis_cluster_nodes(*chosen.endpoint, chosen.access, options.timeout);
-  // Each node lists them in an order of its own, and the endpoint is one node now and another
-  // later.
-  std::sort(chosen.servers.begin(), chosen.servers.end());
+  sort_nodes(chosen);
   chosen.reason = fmt::format("the nodes of the cluster of {}", chosen.endpoint->text());
 }
 
@@ -283,13 +288,18 @@ void prove_servers(const CacheServerOptions& options, const CacheServers& server
   if (options.no_probe) {
     return;
   }
-  const auto prove = [&servers, timeout = options.timeout](const net::Endpoint& server) {
-    if (servers.protocol == CacheProtocol::memcached) {
+  net::RedisAccess access = servers.access;
+  if (access.tls) {
+    access.tls->load();
+  }
+  // By value: a thread that is given up may outlive the servers.
+  const auto prove = [access, protocol = servers.protocol, is_cluster = servers.is_cluster,
+                      timeout = options.timeout](const net::Endpoint& server) {
+    if (protocol == CacheProtocol::memcached) {
       net::prove_memcached(server, timeout);
     } else {
-      net::prove_redis(server, servers.access,
-                       servers.is_cluster ? net::RedisClientMode::cluster
-                                          : net::RedisClientMode::single,
+      net::prove_redis(server, access,
+                       is_cluster ? net::RedisClientMode::cluster : net::RedisClientMode::single,
                        timeout);
     }
     return true;

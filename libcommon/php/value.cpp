@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <cstring>
 #include <stdexcept>
 
@@ -118,6 +119,11 @@ bool Array::operator==(const Array& other) const {
 }
 
 bool Value::operator==(const Value& other) const {
+  const double* const number = std::get_if<double>(&variant_);
+  const double* const other_number = std::get_if<double>(&other.variant_);
+  if (number != nullptr && other_number != nullptr && std::isnan(*number)) {
+    return std::isnan(*other_number);
+  }
   return variant_ == other.variant_;
 }
 

@@ -72,6 +72,7 @@ public:
   /// PHP's (string) for null, bool, int and string; nothing for everything else.
   [[nodiscard]] std::optional<std::string> scalar_text() const;
 
+  /// The same type and content; unlike in PHP, NAN is equal to itself: it is the same in a file.
   bool operator==(const Value&) const;
 
 private:

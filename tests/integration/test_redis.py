@@ -180,6 +180,7 @@ class Written(CacheTest):
         for command in COMMANDS:
             self.write_muc("moodle-4.5-before.php")
             self.sets(command, nodes=cluster.addresses[:2])
+            self.sets(command, nodes=cluster.addresses[1::-1], result="unchanged")
             self.assertEqual(self.nodes(command), set(cluster.addresses[:2]))
 
     def test_the_advice_is_about_this_hosts_php(self):

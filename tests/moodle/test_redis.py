@@ -6,7 +6,7 @@ from harness import CommandTest, facts, main
 from moodle_site import Browser, MoodleSite
 from redis_server import RedisCluster, RedisServer
 
-PASSWORD = "a password of 24 letters"
+PASSWORD = "a-password-of-24-letters"
 READY = """$stores = \\core_cache\\administration_helper::get_store_instance_summaries();
 $strings = \\core_cache\\definition::load('core/string',
     \\core_cache\\config::instance()->get_definition_by_id('core/string'));

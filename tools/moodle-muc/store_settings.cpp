@@ -126,7 +126,7 @@ void StoreOptions::declare(cli::Options& options) {
   options.list("weight", weights, "HOST:PORT=WEIGHT", "memcached: a node's share of the keys");
   options.choice("compressor", compressor, {"none", "gzip", "zstd"},
                  "Redis: how values are compressed (default none)");
-  options.number("connect-timeout", connect_timeout, 1, 3600,
+  options.number("connection-timeout", connect_timeout, 1, 3600,
                  "Redis: seconds that Moodle waits for the server (default 3)");
   options.number("read-timeout", read_timeout, 1, 3600,
                  "Redis: seconds that Moodle waits for an answer (default 3)");
@@ -153,11 +153,12 @@ void StoreOptions::validate(CacheProtocol protocol) const {
   const bool for_memcached = !compression.empty() || !weights.empty();
   const bool for_redis = !compressor.empty() || connect_timeout || read_timeout;
   if (protocol == CacheProtocol::memcached ? for_redis : for_memcached) {
-    throw Error(ExitCode::usage,
-                protocol == CacheProtocol::memcached
-                    ? "--compressor, --connect-timeout and --read-timeout are for Redis and Valkey"
-                    : "--compression and --weight are for memcached",
-                "--app-cache-engine says what the servers are");
+    throw Error(
+        ExitCode::usage,
+        protocol == CacheProtocol::memcached
+            ? "--compressor, --connection-timeout and --read-timeout are for Redis and Valkey"
+            : "--compression and --weight are for memcached",
+        "--app-cache-engine says what the servers are");
   }
 }
 
@@ -241,7 +242,7 @@ php::Array redis_configuration(const StoreOptions& options, const moodle::CacheS
                  "use a Redis or Valkey with cluster mode off");
   refuse_unknown(options.connect_timeout.has_value(),
                  "has no connection timeout in its Redis store", site, {4, 5, 5},
-                 "leave --connect-timeout out");
+                 "leave --connection-timeout out");
   refuse_unknown(options.read_timeout.has_value(), "has no read timeout in its Redis store", site,
                  {5, 2}, "leave --read-timeout out");
   const auto seconds = [&](const std::optional<std::uint64_t>& given, const char* key) {

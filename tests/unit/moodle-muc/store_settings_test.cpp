@@ -140,7 +140,7 @@ TEST_CASE("what a release cannot do is refused, with what would work") {
   options.connect_timeout = 3;
   CHECK(redis_refusal("4.5.4", redis_at(one), options)
         == "Moodle 4.5.4 has no connection timeout in its Redis store | it came with Moodle 4.5.5; "
-           "leave --connect-timeout out");
+           "leave --connection-timeout out");
   options = {};
   options.read_timeout = 3;
   CHECK(redis_refusal("5.1.9", redis_at(one), options)
@@ -215,7 +215,7 @@ TEST_CASE("options of the other kind of servers are refused") {
   memcached_only.compression = "on";
   const auto usage = cli::ExitCode::usage;
   CHECK(refusal([&] { redis_only.validate(CacheProtocol::memcached); }, usage)
-        == "--compressor, --connect-timeout and --read-timeout are for Redis and Valkey | "
+        == "--compressor, --connection-timeout and --read-timeout are for Redis and Valkey | "
            "--app-cache-engine says what the servers are");
   CHECK(refusal([&] { memcached_only.validate(CacheProtocol::redis); }, usage)
         == "--compression and --weight are for memcached | --app-cache-engine says what the "
