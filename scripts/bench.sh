@@ -2,6 +2,7 @@
 # Measures the commands against plain PHP on the sandbox (see sandbox.sh) and prints one table of
 # ratios, all measured in this run. It judges nothing. With MOODLE_DIRROOT the yardstick is also a
 # start of that Moodle. RUNS is how often each command runs (default 30).
+# CFN_LINT names a cfn-lint to compare moodle-stack lint with (scripts/test.sh installs one).
 set -euo pipefail
 source "$(dirname "$0")/lib/common.sh"
 
@@ -92,6 +93,18 @@ bench_site() {
   bench_set moodle-session "--session-cache-endpoint 127.0.0.1:$SESSION_CACHE_PORT"
 }
 
+bench_stack() {
+  local lint
+  row 'moodle-stack generate' "$(measure "moodle-stack generate --output $work/stack")" 'php -n' "$bare"
+  lint=$(measure "moodle-stack lint $work/stack")
+  row 'moodle-stack lint' "$lint" 'php -n' "$bare"
+  if [[ -x ${CFN_LINT:-} ]]; then
+    # It takes seconds: a few runs tell enough.
+    row cfn-lint "$(runs=3 measure "$CFN_LINT --non-zero-exit-code error $(echo "$work"/stack/*.yaml)")" \
+      'moodle-stack lint' "$lint"
+  fi
+}
+
 install_missing "${build_packages[@]}" "${sandbox_packages[@]}" "${bench_packages[@]}"
 build
 PATH=$build_dir/bin:$PATH
@@ -102,5 +115,6 @@ trap clean_up EXIT
 printf '%-44s %9s %9s   %s\n' command 'median ms' 'peak MiB' ratio
 bare=$(measure "php -n -r ''")
 row "php -n -r ''" "$bare" itself "$bare"
+bench_stack
 bench_lastip
 bench_site

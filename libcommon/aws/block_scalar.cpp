@@ -21,7 +21,9 @@ std::size_t indent_of(std::string_view line) {
   return std::min(line.find_first_not_of(' '), line.size());
 }
 
-bool is_blank(std::string_view line) { return line.find_first_not_of(" \r") == npos; }
+bool is_blank(std::string_view line) {
+  return line.find_first_not_of(" \r") == npos;
+}
 
 std::optional<Header> header_of(std::string_view line) {
   std::size_t at = indent_of(line);
@@ -35,14 +37,14 @@ std::optional<Header> header_of(std::string_view line) {
   }
   const bool is_tagged = at < line.size() && (line[at] == '!' || line[at] == '&');
   const std::size_t style = line.find_last_of("|>");
-  if (!is_tagged || style == npos || style < 2 || line[style - 1] != ' ' ||
-      line.find_first_not_of("+- \r", style + 1) != npos) {
+  if (!is_tagged || style == npos || style < 2 || line[style - 1] != ' '
+      || line.find_first_not_of("+- \r", style + 1) != npos) {
     return std::nullopt;
   }
   // Between tag and header stand tags and anchors only.
   for (std::size_t i = at; i < style; ++i) {
-    if (line[i] == ' ' && line[i + 1] != ' ' && i + 1 != style && line[i + 1] != '!' &&
-        line[i + 1] != '&') {
+    if (line[i] == ' ' && line[i + 1] != ' ' && i + 1 != style && line[i + 1] != '!'
+        && line[i + 1] != '&') {
       return std::nullopt;
     }
   }

@@ -14,13 +14,13 @@ using cli::shown;
 
 namespace {
 
-const Node* own_metadata(const Template& templ) noexcept {
-  const Node* metadata = templ.section("Metadata");
+const YamlNode* own_metadata(const Template& templ) noexcept {
+  const YamlNode* metadata = templ.section("Metadata");
   return metadata == nullptr ? nullptr : metadata->find(metadata_key);
 }
 
-const Node* instances_of(const Template& templ) noexcept {
-  const Node* own = own_metadata(templ);
+const YamlNode* instances_of(const Template& templ) noexcept {
+  const YamlNode* own = own_metadata(templ);
   return own == nullptr ? nullptr : own->find("Instances");
 }
 
@@ -38,7 +38,7 @@ std::string camel_case(std::string_view name) {
   return out;
 }
 
-Component make(const Template& templ, const std::string& name, const Node* settings) {
+Component make(const Template& templ, const std::string& name, const YamlNode* settings) {
   Component component;
   component.name = name;
   component.logical_id = camel_case(name);
@@ -56,8 +56,8 @@ Component make(const Template& templ, const std::string& name, const Node* setti
   }
   component.enabled_by = settings->text_of("EnabledBy");
   component.optional = settings->text_of("Optional") == "true";
-  if (const Node* shared = settings->find("Shared")) {
-    for (const Node* parameter : shared->items) {
+  if (const YamlNode* shared = settings->find("Shared")) {
+    for (const YamlNode* parameter : shared->items) {
       component.shared.insert(parameter->text);
     }
   }
@@ -81,8 +81,8 @@ std::string Component::file() const {
 std::vector<Component> components_of(const std::vector<Template>& templates) {
   std::vector<Component> components;
   for (const Template& templ : templates) {
-    const Node* own = own_metadata(templ);
-    const Node* instances = instances_of(templ);
+    const YamlNode* own = own_metadata(templ);
+    const YamlNode* instances = instances_of(templ);
     if (instances == nullptr) {
       components.push_back(make(templ, std::filesystem::path(templ.path).stem().string(), own));
       continue;
@@ -108,13 +108,13 @@ std::vector<Component> components_of(const std::vector<Template>& templates) {
 }
 
 bool is_generated(const Template& templ) noexcept {
-  const Node* own = own_metadata(templ);
+  const YamlNode* own = own_metadata(templ);
   return own != nullptr && own->find("Components") != nullptr;
 }
 
 std::string linked_type(const Template& main, const Parameter& parameter) {
-  const Node* own = own_metadata(main);
-  const Node* types = own == nullptr ? nullptr : own->find("Types");
+  const YamlNode* own = own_metadata(main);
+  const YamlNode* types = own == nullptr ? nullptr : own->find("Types");
   const auto recorded = types == nullptr ? std::string_view() : types->text_of(parameter.name);
   return std::string(recorded.empty() || parameter.type != "String" ? parameter.type : recorded);
 }

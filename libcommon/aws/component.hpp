@@ -15,8 +15,8 @@ namespace aws {
 ///   Optional: true            left out unless asked for
 ///   EnabledBy: Name           the main template asks at run time, by a parameter of this name
 ///   Label: Title              heads the parameters that stand in no group
-///   Instances: {name: {…}}    used several times, once under each name; each with the three keys above
-///   Shared: [Name, …]         with Instances: the parameters that all of them share
+///   Instances: {name: {…}}    used several times, once under each name; each with the three keys
+///   above Shared: [Name, …]         with Instances: the parameters that all of them share
 ///
 /// A template without that section takes part once, under its file's name.
 struct Component {
@@ -29,8 +29,8 @@ struct Component {
   bool is_instance = false;
   std::set<std::string> shared;
 
-  /// What a parameter is called in the main template: an instance puts its own name before those that
-  /// it does not share.
+  /// What a parameter is called in the main template: an instance puts its own name before those
+  /// that it does not share.
   [[nodiscard]] std::string parameter_name(const std::string& own) const;
   [[nodiscard]] std::string output_name(const std::string& own) const;
   /// The file's name, without folders.

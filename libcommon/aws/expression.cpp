@@ -30,18 +30,18 @@ public:
     }
   }
 
-  void visit(const Node& node) {
+  void visit(const YamlNode& node) {
     if (const auto call = call_of(node)) {
       visit_call(*call);
       return;
     }
-    if (in_conditions_ && node.entries.size() == 1 &&
-        node.entries.front().first->text == "Condition") {
-      const Node& name = *node.entries.front().second;
+    if (in_conditions_ && node.entries.size() == 1
+        && node.entries.front().first->text == "Condition") {
+      const YamlNode& name = *node.entries.front().second;
       add(Reference::Kind::condition, name.text, {}, name.line);
       return;
     }
-    for (const Node* item : node.items) {
+    for (const YamlNode* item : node.items) {
       visit(*item);
     }
     for (const auto& [key, value] : node.entries) {
@@ -49,14 +49,14 @@ public:
     }
   }
 
-  void depends_on(const Node* names) {
+  void depends_on(const YamlNode* names) {
     if (names == nullptr) {
       return;
     }
     if (names->is_scalar()) {
       add(Reference::Kind::depends_on, names->text, {}, names->line);
     }
-    for (const Node* item : names->items) {
+    for (const YamlNode* item : names->items) {
       add(Reference::Kind::depends_on, item->text, {}, item->line);
     }
   }
@@ -67,7 +67,7 @@ private:
   }
 
   void visit_call(const Call& call) {
-    const Node& argument = *call.argument;
+    const YamlNode& argument = *call.argument;
     if (call.function == "Ref" && argument.is_scalar()) {
       add(Reference::Kind::ref, argument.text, {}, argument.line);
     } else if (call.function == "Fn::GetAtt") {
@@ -76,8 +76,8 @@ private:
       visit_substitution(argument);
     } else if (call.function == "Fn::If" && argument.items.size() == 3) {
       visit_choice(argument);
-    } else if (call.function == "Fn::FindInMap" && !argument.items.empty() &&
-               argument.items.front()->is_scalar()) {
+    } else if (call.function == "Fn::FindInMap" && !argument.items.empty()
+               && argument.items.front()->is_scalar()) {
       add(Reference::Kind::mapping, argument.items.front()->text, {}, argument.line);
       visit(argument);
     } else {
@@ -85,18 +85,18 @@ private:
     }
   }
 
-  void visit_attribute(const Node& argument) {
+  void visit_attribute(const YamlNode& argument) {
     auto [name, attribute] = attribute_of(argument);
     add(Reference::Kind::attribute, std::move(name), std::move(attribute), argument.line);
     visit(argument);
   }
 
-  void visit_substitution(const Node& argument) {
+  void visit_substitution(const YamlNode& argument) {
     const bool has_variables = argument.is_sequence() && argument.items.size() == 2;
-    const Node* variables = has_variables ? argument.items[1] : nullptr;
-    const Node* format = argument.is_scalar() ? &argument
-                         : has_variables      ? argument.items[0]
-                                              : nullptr;
+    const YamlNode* variables = has_variables ? argument.items[1] : nullptr;
+    const YamlNode* format = argument.is_scalar() ? &argument
+                             : has_variables      ? argument.items[0]
+                                                  : nullptr;
     if (variables != nullptr) {
       visit(*variables);
     }
@@ -125,8 +125,8 @@ private:
     }
   }
 
-  void visit_choice(const Node& argument) {
-    const Node& condition = *argument.items[0];
+  void visit_choice(const YamlNode& argument) {
+    const YamlNode& condition = *argument.items[0];
     if (!condition.is_scalar()) {
       visit(argument);
       return;
@@ -158,7 +158,7 @@ std::optional<bool> negated(std::optional<bool> value) {
 
 } // namespace
 
-std::optional<Call> call_of(const Node& node) noexcept {
+std::optional<Call> call_of(const YamlNode& node) noexcept {
   if (node.entries.size() != 1) {
     return std::nullopt;
   }
@@ -169,12 +169,12 @@ std::optional<Call> call_of(const Node& node) noexcept {
   return Call{key->text, value};
 }
 
-std::pair<std::string, std::string> attribute_of(const Node& argument) {
+std::pair<std::string, std::string> attribute_of(const YamlNode& argument) {
   if (argument.is_scalar()) {
     return split_at_dot(argument.text);
   }
   std::pair<std::string, std::string> found;
-  for (const Node* item : argument.items) {
+  for (const YamlNode* item : argument.items) {
     if (item == argument.items.front()) {
       found.first = item->text;
     } else {
@@ -184,7 +184,7 @@ std::pair<std::string, std::string> attribute_of(const Node& argument) {
   return found;
 }
 
-std::vector<Reference> references(const Node& value) {
+std::vector<Reference> references(const YamlNode& value) {
   std::vector<Reference> found;
   Walker(found, nullptr, true).visit(value);
   return found;
@@ -231,17 +231,16 @@ std::optional<bool> Evaluator::condition(std::string_view name, int depth) const
     return std::nullopt;
   }
   const auto known = known_.find(name);
-  return known != known_.end()
-             ? known->second
-             : known_[std::string(name)] = truth(*found->expression, depth + 1);
+  return known != known_.end() ? known->second
+                               : known_[std::string(name)] = truth(*found->expression, depth + 1);
 }
 
-std::optional<bool> Evaluator::truth(const Node& node, int depth) const {
+std::optional<bool> Evaluator::truth(const YamlNode& node, int depth) const {
   if (node.entries.size() != 1) {
     return std::nullopt;
   }
   const std::string& function = node.entries.front().first->text;
-  const Node& argument = *node.entries.front().second;
+  const YamlNode& argument = *node.entries.front().second;
   if (function == "Condition") {
     return condition(argument.text, depth);
   }
@@ -256,7 +255,7 @@ std::optional<bool> Evaluator::truth(const Node& node, int depth) const {
   if (function == "Fn::And" || function == "Fn::Or") {
     const bool conjunction = function == "Fn::And";
     std::optional<bool> result = true;
-    for (const Node* item : argument.items) {
+    for (const YamlNode* item : argument.items) {
       const auto one = truth(*item, depth);
       result = both(result, conjunction ? one : negated(one));
     }
@@ -265,7 +264,7 @@ std::optional<bool> Evaluator::truth(const Node& node, int depth) const {
   return std::nullopt;
 }
 
-std::optional<std::string> Evaluator::value(const Node& node, int depth) const {
+std::optional<std::string> Evaluator::value(const YamlNode& node, int depth) const {
   if (node.is_scalar()) {
     return node.text;
   }
@@ -273,7 +272,7 @@ std::optional<std::string> Evaluator::value(const Node& node, int depth) const {
   if (!call) {
     return std::nullopt;
   }
-  const Node& argument = *call->argument;
+  const YamlNode& argument = *call->argument;
   if (call->function == "Ref") {
     return template_.parameter(argument.text) != nullptr ? lookup_(argument.text) : std::nullopt;
   }
@@ -282,7 +281,7 @@ std::optional<std::string> Evaluator::value(const Node& node, int depth) const {
     return chosen ? value(*argument.items[*chosen ? 1 : 2], depth) : std::nullopt;
   }
   if (call->function == "Fn::Join" && argument.items.size() == 2) {
-    const Node& list = *argument.items[1];
+    const YamlNode& list = *argument.items[1];
     const auto list_call = call_of(list);
     if (list_call && list_call->function == "Ref" && argument.items[0]->text == ",") {
       return value(list, depth); // a list parameter's own text, put together again

@@ -42,8 +42,8 @@ const Provider* provider_of(const Providers& providers, const Component& compone
   return at == providers.end() || at->second.component == &component ? nullptr : &at->second;
 }
 
-/// The components in an order in which each stands behind those that it takes from; otherwise in the
-/// given order.
+/// The components in an order in which each stands behind those that it takes from; otherwise in
+/// the given order.
 std::vector<const Component*> ordered(std::vector<const Component*> waiting,
                                       const Providers& providers) {
   std::vector<const Component*> done;
@@ -74,20 +74,20 @@ std::string group_label(const Component& component, const Parameter& parameter) 
   if (component.is_instance && component.parameter_name(parameter.name) != parameter.name) {
     return component.label;
   }
-  const Node* metadata = component.templ->section("Metadata");
-  const Node* interface =
+  const YamlNode* metadata = component.templ->section("Metadata");
+  const YamlNode* interface =
       metadata == nullptr ? nullptr : metadata->find("AWS::CloudFormation::Interface");
-  const Node* groups = interface == nullptr ? nullptr : interface->find("ParameterGroups");
+  const YamlNode* groups = interface == nullptr ? nullptr : interface->find("ParameterGroups");
   if (groups == nullptr) {
     return component.label;
   }
-  for (const Node* group : groups->items) {
-    const Node* names = group->find("Parameters");
-    const Node* label = group->find("Label");
-    const bool holds = names != nullptr && std::any_of(names->items.begin(), names->items.end(),
-                                                       [&](const Node* name) {
-                                                         return name->text == parameter.name;
-                                                       });
+  for (const YamlNode* group : groups->items) {
+    const YamlNode* names = group->find("Parameters");
+    const YamlNode* label = group->find("Label");
+    const bool holds =
+        names != nullptr
+        && std::any_of(names->items.begin(), names->items.end(),
+                       [&](const YamlNode* name) { return name->text == parameter.name; });
     if (holds && label != nullptr) {
       return std::string(label->text_of("default"));
     }
@@ -102,7 +102,7 @@ public:
 
   /// Adds the parameter under its name in the main template, which it returns.
   std::string hoist(const Component& component, const Parameter& declared) {
-    const std::string name = component.parameter_name(declared.name);
+    std::string name = component.parameter_name(declared.name);
     const auto [at, is_new] = declarations_.emplace(name, Declaration{&component, &declared});
     if (!is_new) {
       const Declaration& first = at->second;
@@ -160,21 +160,19 @@ private:
 /// What is there only at times cannot feed what is always needed.
 void check_availability(const Component& component, const Parameter& parameter,
                         const Component& provider) {
-  if (!provider.enabled_by.empty() && provider.enabled_by != component.enabled_by &&
-      !parameter.optional()) {
-    throw Error(ExitCode::data,
-                fmt::format("{}:{}: parameter {} needs a default: {} may be absent",
-                            component.templ->path, parameter.line, shown(parameter.name),
-                            provider.name));
+  if (!provider.enabled_by.empty() && provider.enabled_by != component.enabled_by
+      && !parameter.optional()) {
+    throw Error(ExitCode::data, fmt::format("{}:{}: parameter {} needs a default: {} may be absent",
+                                            component.templ->path, parameter.line,
+                                            shown(parameter.name), provider.name));
   }
 }
 
 /// A YAML scalar that every reader takes for this text.
 std::string quoted(std::string_view text) {
   std::string out;
-  const bool plain = std::none_of(text.begin(), text.end(), [](char c) {
-    return static_cast<unsigned char>(c) < 0x20;
-  });
+  const bool plain = std::none_of(text.begin(), text.end(),
+                                  [](char c) { return static_cast<unsigned char>(c) < 0x20; });
   if (plain) {
     for (const char c : text) {
       out += c == '\'' ? "''" : std::string(1, c);
@@ -199,7 +197,9 @@ std::string quoted_list(const std::vector<std::string>& texts) {
 }
 
 /// The condition that a switch decides.
-std::string condition_of(const std::string& enabled_by) { return enabled_by + "IsOn"; }
+std::string condition_of(const std::string& enabled_by) {
+  return enabled_by + "IsOn";
+}
 
 class Writer {
 public:
@@ -226,7 +226,8 @@ private:
     for (const Stack& stack : plan_.stacks) {
       names.push_back(stack.component->name);
     }
-    line("# Written by moodle-stack generate. Change the options and generate again instead of editing.");
+    line("# Written by moodle-stack generate. Change the options and generate again instead of "
+         "editing.");
     line("AWSTemplateFormatVersion: '2010-09-09'");
     line("Description: 'Moodle on AWS: the main stack, which nests the others'");
     line("Metadata:");
@@ -332,12 +333,12 @@ private:
                                  : fmt::format("!Ref {}", argument.source);
     }
     const Component& provider = *argument.provider;
-    const std::string output =
-        fmt::format("!GetAtt {}.Outputs.{}", provider.logical_id, argument.source);
+    std::string output = fmt::format("!GetAtt {}.Outputs.{}", provider.logical_id, argument.source);
     if (provider.enabled_by.empty() || provider.enabled_by == component.enabled_by) {
       return output;
     }
-    return fmt::format("!If [{}, {}, !Ref AWS::NoValue]", condition_of(provider.enabled_by), output);
+    return fmt::format("!If [{}, {}, !Ref AWS::NoValue]", condition_of(provider.enabled_by),
+                       output);
   }
 
   void outputs() {
@@ -373,8 +374,8 @@ void Plan::set(const std::string& name, const std::string& value) {
   if (at == parameters.end()) {
     for (const Stack& stack : stacks) {
       for (const Argument& argument : stack.arguments) {
-        if (argument.provider != nullptr &&
-            stack.component->parameter_name(argument.parameter->name) == name) {
+        if (argument.provider != nullptr
+            && stack.component->parameter_name(argument.parameter->name) == name) {
           throw Error(ExitCode::usage,
                       fmt::format("parameter {} is given by {}", name, argument.provider->name),
                       fmt::format("--without {} leaves it to you", argument.provider->name));
@@ -417,6 +418,8 @@ Plan link(const std::vector<const Component*>& components) {
   return plan;
 }
 
-std::string main_template(const Plan& plan) { return Writer(plan).text(); }
+std::string main_template(const Plan& plan) {
+  return Writer(plan).text();
+}
 
 } // namespace aws

@@ -9,12 +9,12 @@
 
 namespace aws {
 
-/// Where a nested stack's parameter comes from: an output of another component, or a parameter of the
-/// main template.
+/// Where a nested stack's parameter comes from: an output of another component, or a parameter of
+/// the main template.
 struct Argument {
   const Parameter* parameter = nullptr; ///< as the component declares it
   const Component* provider = nullptr;  ///< null when it comes from the main template
-  std::string source;                   ///< the provider's own name for the output, or the main parameter
+  std::string source; ///< the provider's own name for the output, or the main parameter
 };
 
 struct Stack {
@@ -37,7 +37,8 @@ struct PassedOutput {
 struct Plan {
   std::vector<Stack> stacks;
   std::vector<Parameter> parameters;
-  std::map<std::string, std::string> types; ///< parameters that travel under another type than declared
+  std::map<std::string, std::string>
+      types; ///< parameters that travel under another type than declared
   std::vector<ParameterGroup> groups;
   std::vector<PassedOutput> outputs;
 
@@ -48,8 +49,8 @@ struct Plan {
 };
 
 /// Joins every output to the parameters of the same name, and leaves what stays open to the main
-/// template. Throws Error{data} when two components give one name, need each other in a ring, declare
-/// one parameter in two ways, or need what may be absent at run time.
+/// template. Throws Error{data} when two components give one name, need each other in a ring,
+/// declare one parameter in two ways, or need what may be absent at run time.
 Plan link(const std::vector<const Component*>& components);
 
 /// The main template's text: the same plan gives the same bytes.

@@ -20,17 +20,19 @@ using cli::shown;
 
 namespace {
 
-std::string normal(const std::string& path) { return fs::path(path).lexically_normal().string(); }
+std::string normal(const std::string& path) {
+  return fs::path(path).lexically_normal().string();
+}
 
-/// The last part of a nested stack's TemplateURL, literal or inside Fn::Sub; empty for a stack that is
-/// none, and for another expression.
+/// The last part of a nested stack's TemplateURL, literal or inside Fn::Sub; empty for a stack that
+/// is none, and for another expression.
 std::string file_of_url(const Resource& stack) {
-  const Node* url = stack.is_stack() ? stack.property("TemplateURL") : nullptr;
+  const YamlNode* url = stack.is_stack() ? stack.property("TemplateURL") : nullptr;
   if (url == nullptr) {
     return {};
   }
   const auto call = call_of(*url);
-  const Node& text = call && call->function == "Fn::Sub" ? *call->argument : *url;
+  const YamlNode& text = call && call->function == "Fn::Sub" ? *call->argument : *url;
   const std::size_t slash = text.text.rfind('/');
   return slash == std::string::npos ? std::string() : text.text.substr(slash + 1);
 }
@@ -92,7 +94,8 @@ class Linter {
 public:
   explicit Linter(const TemplateSet& set)
       : templates_(set.templates),
-        unreadable_(set.unreadable_paths.begin(), set.unreadable_paths.end()), typer_([this](const Template& parent, const Resource& stack) {
+        unreadable_(set.unreadable_paths.begin(), set.unreadable_paths.end()),
+        typer_([this](const Template& parent, const Resource& stack) {
           return child_of(parent, stack);
         }) {
     for (const Template& templ : templates_) {
@@ -168,14 +171,14 @@ private:
         check_exists(templ, reference);
       }
       const Resource* resource = templ.resource(reference.name);
-      const bool is_value = reference.kind == Reference::Kind::ref ||
-                            reference.kind == Reference::Kind::attribute;
+      const bool is_value =
+          reference.kind == Reference::Kind::ref || reference.kind == Reference::Kind::attribute;
       if (resource == nullptr || !is_value) {
         continue;
       }
-      check_present(templ, reference, {&templ, resource->condition, nullptr},
-                    fmt::format("{} {}", resource->is_stack() ? "stack" : "resource",
-                                shown(resource->name)));
+      check_present(
+          templ, reference, {&templ, resource->condition, nullptr},
+          fmt::format("{} {}", resource->is_stack() ? "stack" : "resource", shown(resource->name)));
       if (resource->is_stack() && reference.kind == Reference::Kind::attribute) {
         check_stack_output(templ, *resource, reference);
       }
@@ -187,8 +190,8 @@ private:
     const std::string name_shown = shown(name);
     switch (reference.kind) {
     case Reference::Kind::ref:
-      if (templ.parameter(name) == nullptr && templ.resource(name) == nullptr &&
-          !is_pseudo_parameter(name)) {
+      if (templ.parameter(name) == nullptr && templ.resource(name) == nullptr
+          && !is_pseudo_parameter(name)) {
         find(templ, reference.line, fmt::format("{} is no parameter or resource here", name_shown),
              "declare it, or correct the name");
       }
@@ -243,8 +246,8 @@ private:
   /// Whether the use of something that has a condition can happen without it.
   void check_present(const Template& templ, const Reference& reference, const Target& target,
                      const std::string& what) {
-    if (target.condition.empty() ||
-        (target.nesting == nullptr && guarded(reference.guards, target.condition))) {
+    if (target.condition.empty()
+        || (target.nesting == nullptr && guarded(reference.guards, target.condition))) {
       return;
     }
     const auto parents = nested_in_.find(&templ);
@@ -265,9 +268,9 @@ private:
     std::map<const Resource*, std::vector<const Resource*>> next;
     for (const Reference& reference : references(templ)) {
       const Resource* resource = templ.resource(reference.name);
-      const bool orders = reference.kind == Reference::Kind::ref ||
-                          reference.kind == Reference::Kind::attribute ||
-                          reference.kind == Reference::Kind::depends_on;
+      const bool orders = reference.kind == Reference::Kind::ref
+                          || reference.kind == Reference::Kind::attribute
+                          || reference.kind == Reference::Kind::depends_on;
       if (orders && resource != nullptr && reference.from != nullptr) {
         next[reference.from].push_back(resource);
       }
@@ -322,7 +325,7 @@ private:
       }
       return;
     }
-    const Node* given = stack.property("Parameters");
+    const YamlNode* given = stack.property("Parameters");
     if (child->makes_names || (given != nullptr && call_of(*given))) {
       return;
     }
@@ -341,8 +344,8 @@ private:
       const Parameter* parameter = child->parameter(key->text);
       if (parameter == nullptr) {
         find(templ, key->line,
-             fmt::format("stack {} takes no parameter {} ({})", shown(stack.name),
-                         shown(key->text), shown(child->path)),
+             fmt::format("stack {} takes no parameter {} ({})", shown(stack.name), shown(key->text),
+                         shown(child->path)),
              "drop it, or declare it there");
       } else {
         check_argument(templ, stack, *key, *value, *child, *parameter);
@@ -350,11 +353,10 @@ private:
     }
   }
 
-  void check_argument(const Template& templ, const Resource& stack, const Node& key,
-                      const Node& value, const Template& child, const Parameter& parameter) {
-    const std::string what =
-        fmt::format("parameter {} of stack {} ({}:{})", shown(parameter.name), shown(stack.name),
-                    shown(child.path), parameter.line);
+  void check_argument(const Template& templ, const Resource& stack, const YamlNode& key,
+                      const YamlNode& value, const Template& child, const Parameter& parameter) {
+    const std::string what = fmt::format("parameter {} of stack {} ({}:{})", shown(parameter.name),
+                                         shown(stack.name), shown(child.path), parameter.line);
     const ValueType given = typer_.of(value, templ);
     if (given.shape == ValueType::Shape::array) {
       find(templ, key.line, fmt::format("{} gets a list", what),
@@ -367,17 +369,17 @@ private:
       }
     } else if (is_generated(templ)) {
       check_same_type(templ, key, value, what, given, parameter);
-    } else if (given.type != "AWS::SSM::Parameter::Name" &&
-               contradicts(given.type, parameter.type)) {
-      find(templ, key.line,
-           fmt::format("{} has type {} and gets {}", what, shown(parameter.type),
-                       shown(given.type)),
-           "pass something of that type, or change the type");
+    } else if (given.type != "AWS::SSM::Parameter::Name"
+               && contradicts(given.type, parameter.type)) {
+      find(
+          templ, key.line,
+          fmt::format("{} has type {} and gets {}", what, shown(parameter.type), shown(given.type)),
+          "pass something of that type, or change the type");
     }
   }
 
   /// The stricter rule for what the generator wrote: it copied the types, so they are the same.
-  void check_same_type(const Template& templ, const Node& key, const Node& value,
+  void check_same_type(const Template& templ, const YamlNode& key, const YamlNode& value,
                        const std::string& what, const ValueType& given,
                        const Parameter& parameter) {
     const Parameter* hoisted = nullptr;
@@ -403,8 +405,8 @@ private:
     }
   }
 
-  /// In a generated set the main template gives every output of every component, under its name, and
-  /// nothing else.
+  /// In a generated set the main template gives every output of every component, under its name,
+  /// and nothing else.
   void check_passed_on(const Template& templ) {
     std::set<std::string> expected;
     for (const Resource& stack : templ.resources) {
@@ -442,7 +444,7 @@ private:
   void check_switches(const Template& templ) {
     std::set<std::string> passed;
     for (const Resource& stack : templ.resources) {
-      if (const Node* given = stack.property("Parameters")) {
+      if (const YamlNode* given = stack.property("Parameters")) {
         for (const Reference& reference : references(*given)) {
           passed.insert(reference.name);
         }
@@ -451,18 +453,18 @@ private:
     for (const Parameter& parameter : templ.parameters) {
       if (passed.find(parameter.name) == passed.end() && parameter.type != "String") {
         find(templ, parameter.line,
-             fmt::format("parameter {} switches components, and has type {}",
-                         shown(parameter.name), shown(parameter.type)),
+             fmt::format("parameter {} switches components, and has type {}", shown(parameter.name),
+                         shown(parameter.type)),
              "give it type String, or generate again");
       }
     }
   }
 
-  static bool is_pass_through(const Node& value, const std::string& stack,
+  static bool is_pass_through(const YamlNode& value, const std::string& stack,
                               const std::string& output) {
     const auto call = call_of(value);
-    return call && call->function == "Fn::GetAtt" &&
-           attribute_of(*call->argument) == std::pair(stack, "Outputs." + output);
+    return call && call->function == "Fn::GetAtt"
+           && attribute_of(*call->argument) == std::pair(stack, "Outputs." + output);
   }
 
   const std::vector<Template>& templates_;
@@ -476,6 +478,8 @@ private:
 
 } // namespace
 
-std::vector<Finding> lint(const TemplateSet& set) { return Linter(set).run(); }
+std::vector<Finding> lint(const TemplateSet& set) {
+  return Linter(set).run();
+}
 
 } // namespace aws

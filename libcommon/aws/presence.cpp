@@ -18,13 +18,13 @@ constexpr std::size_t max_combinations = 4096;
 /// Stands for any value that no condition compares with.
 const std::string other = "(another value)";
 
-const Node* argument_for(const Resource& stack, std::string_view parameter) {
-  const Node* given = stack.property("Parameters");
+const YamlNode* argument_for(const Resource& stack, std::string_view parameter) {
+  const YamlNode* given = stack.property("Parameters");
   return given == nullptr ? nullptr : given->find(parameter);
 }
 
-/// The parameters of the using template that decide whether guards and target hold, and the texts that
-/// conditions compare.
+/// The parameters of the using template that decide whether guards and target hold, and the texts
+/// that conditions compare.
 class Deciders {
 public:
   std::set<std::string, std::less<>> parameters;
@@ -47,7 +47,7 @@ private:
     }
   }
 
-  void add_names(const Node& expression, const Template& templ, const Resource* nesting,
+  void add_names(const YamlNode& expression, const Template& templ, const Resource* nesting,
                  const Template& user) {
     for (const Reference& reference : references(expression)) {
       if (reference.kind == Reference::Kind::condition) {
@@ -58,17 +58,17 @@ private:
         if (templ.parameter(reference.name) != nullptr) {
           parameters.insert(reference.name);
         }
-      } else if (const Node* given = argument_for(*nesting, reference.name)) {
+      } else if (const YamlNode* given = argument_for(*nesting, reference.name)) {
         add_names(*given, user, nullptr, user);
       }
     }
   }
 
-  void add_literals(const Node& node) {
+  void add_literals(const YamlNode& node) {
     if (node.is_scalar()) {
       literals.insert(node.text);
     }
-    for (const Node* item : node.items) {
+    for (const YamlNode* item : node.items) {
       add_literals(*item);
     }
     for (const auto& [key, value] : node.entries) {
@@ -101,7 +101,7 @@ std::vector<std::string> free_values(const Parameter& parameter,
 
 /// The value that a parent gives; none when it cannot be told.
 std::vector<std::string> given_value(const Parameter& parameter, const Resource& stack) {
-  const Node* given = argument_for(stack, parameter.name);
+  const YamlNode* given = argument_for(stack, parameter.name);
   if (given == nullptr) {
     return parameter.default_value ? std::vector{*parameter.default_value}
                                    : std::vector<std::string>{};
@@ -128,7 +128,7 @@ std::optional<bool> target_holds(const Target& target, const Evaluator& in_user)
     return in_user.condition(target.condition);
   }
   const Evaluator in_child(*target.templ, [&](std::string_view name) -> std::optional<std::string> {
-    const Node* given = argument_for(*target.nesting, name);
+    const YamlNode* given = argument_for(*target.nesting, name);
     if (given != nullptr) {
       return in_user.value(*given);
     }
@@ -156,7 +156,7 @@ std::optional<std::string> missing_when(const Template& user, const std::vector<
   for (const std::string& name : deciders.parameters) {
     const Parameter& parameter = *user.parameter(name);
     const auto domain = nested_by == nullptr ? free_values(parameter, deciders.literals)
-                                               : given_value(parameter, *nested_by);
+                                             : given_value(parameter, *nested_by);
     combinations *= domain.size();
     if (combinations == 0 || combinations > max_combinations) {
       return std::nullopt;

@@ -24,7 +24,8 @@ constexpr std::string_view ssm_value = "AWS::SSM::Parameter::Value<";
 
 template <typename T>
 const T* find_named(const std::vector<T>& all, std::string_view name) noexcept {
-  const auto at = std::find_if(all.begin(), all.end(), [&](const T& one) { return one.name == name; });
+  const auto at =
+      std::find_if(all.begin(), all.end(), [&](const T& one) { return one.name == name; });
   return at == all.end() ? nullptr : &*at;
 }
 
@@ -33,9 +34,9 @@ const T* find_named(const std::vector<T>& all, std::string_view name) noexcept {
 }
 
 /// The entries of a section; none when it is absent.
-const std::vector<Node::Entry>& entries_of(const Node* section, std::string_view title,
-                                           const std::string& path) {
-  static const std::vector<Node::Entry> none;
+const std::vector<YamlNode::Entry>& entries_of(const YamlNode* section, std::string_view title,
+                                               const std::string& path) {
+  static const std::vector<YamlNode::Entry> none;
   if (section == nullptr) {
     return none;
   }
@@ -46,9 +47,11 @@ const std::vector<Node::Entry>& entries_of(const Node* section, std::string_view
 }
 
 /// Names that stand for what a macro or a loop puts there.
-bool is_made(std::string_view key) noexcept { return key.starts_with("Fn::"); }
+bool is_made(std::string_view key) noexcept {
+  return key.starts_with("Fn::");
+}
 
-Parameter read_parameter(const Node& key, const Node& value, const std::string& path) {
+Parameter read_parameter(const YamlNode& key, const YamlNode& value, const std::string& path) {
   const auto text = [&](std::string_view name) { return std::string(value.text_of(name)); };
   Parameter parameter;
   parameter.name = key.text;
@@ -57,7 +60,7 @@ Parameter read_parameter(const Node& key, const Node& value, const std::string& 
   if (parameter.type.empty()) {
     fail(path, key.line, fmt::format("parameter {} has no Type", shown(key.text)));
   }
-  if (const Node* given = value.find("Default")) {
+  if (const YamlNode* given = value.find("Default")) {
     if (!given->is_scalar()) {
       fail(path, given->line,
            fmt::format("the Default of parameter {} is not a text", shown(key.text)));
@@ -72,8 +75,8 @@ Parameter read_parameter(const Node& key, const Node& value, const std::string& 
   parameter.min_value = text("MinValue");
   parameter.max_value = text("MaxValue");
   parameter.no_echo = text("NoEcho") == "true";
-  if (const Node* allowed = value.find("AllowedValues")) {
-    for (const Node* item : allowed->items) {
+  if (const YamlNode* allowed = value.find("AllowedValues")) {
+    for (const YamlNode* item : allowed->items) {
       parameter.allowed_values.push_back(item->text);
     }
   }
@@ -95,8 +98,9 @@ bool is_number_type(std::string_view type) noexcept {
 
 /// CloudFormation counts characters, not bytes.
 double character_count(std::string_view text) {
-  return static_cast<double>(std::count_if(
-      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
+  return static_cast<double>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
+  }));
 }
 
 /// Why one value, or one item of a list, does not fit.
@@ -110,8 +114,8 @@ std::optional<std::string> item_refused(const Parameter& parameter, std::string_
     return "choose one of " + cli::join(allowed, ", ");
   }
   const auto outside = [](double amount, const std::string& least, const std::string& most) {
-    return (!least.empty() && amount < number(least).value_or(amount)) ||
-           (!most.empty() && amount > number(most).value_or(amount));
+    return (!least.empty() && amount < number(least).value_or(amount))
+           || (!most.empty() && amount > number(most).value_or(amount));
   };
   if (numeric) {
     const auto amount = number(value);
@@ -129,11 +133,10 @@ std::optional<std::string> item_refused(const Parameter& parameter, std::string_
                        parameter.min_length.empty() ? "0" : parameter.min_length,
                        parameter.max_length.empty() ? "any number of" : parameter.max_length);
   }
-  if (!parameter.allowed_pattern.empty() &&
-      !matches(parameter.allowed_pattern, value).value_or(true)) {
-    return parameter.constraint_description.empty()
-               ? "it has to match " + parameter.allowed_pattern
-               : parameter.constraint_description;
+  if (!parameter.allowed_pattern.empty()
+      && !matches(parameter.allowed_pattern, value).value_or(true)) {
+    return parameter.constraint_description.empty() ? "it has to match " + parameter.allowed_pattern
+                                                    : parameter.constraint_description;
   }
   return std::nullopt;
 }
@@ -178,13 +181,13 @@ bool Parameter::agrees_with(const Parameter& other) const {
   return rules(*this) == rules(other);
 }
 
-const Node* Resource::property(std::string_view key) const noexcept {
-  const Node* properties = node->find("Properties");
+const YamlNode* Resource::property(std::string_view key) const noexcept {
+  const YamlNode* properties = node->find("Properties");
   return properties == nullptr ? nullptr : properties->find(key);
 }
 
 bool Template::is_template(const Document& document) noexcept {
-  const Node* resources = document.root().find("Resources");
+  const YamlNode* resources = document.root().find("Resources");
   return resources != nullptr && resources->is_map();
 }
 
@@ -208,11 +211,11 @@ Template template_of(Document document, const std::string& text, std::string nam
   made.path = std::move(name);
   made.description = made.root().text_of("Description");
   const std::string& path = made.path;
-  const auto section = [&](std::string_view title) -> const std::vector<Node::Entry>& {
+  const auto section = [&](std::string_view title) -> const std::vector<YamlNode::Entry>& {
     return entries_of(made.section(title), title, path);
   };
   // LanguageExtensions only adds functions; any other transform is a program that may add anything.
-  if (const Node* transform = made.section("Transform")) {
+  if (const YamlNode* transform = made.section("Transform")) {
     made.makes_names = !(transform->is_scalar() && transform->text == "AWS::LanguageExtensions");
   }
   for (const auto& [key, value] : section("Parameters")) {
@@ -238,7 +241,8 @@ Template template_of(Document document, const std::string& text, std::string nam
     made.resources.push_back({key->text, key->line, std::string(value->text_of("Type")),
                               std::string(value->text_of("Condition")), value});
     if (made.resources.size() > max_resources) {
-      fail(path, key->line, fmt::format("more than {} resources: no stack takes them", max_resources));
+      fail(path, key->line,
+           fmt::format("more than {} resources: no stack takes them", max_resources));
     }
     if (made.resources.back().type.empty()) {
       fail(path, key->line, fmt::format("resource {} has no Type", shown(key->text)));
@@ -249,12 +253,11 @@ Template template_of(Document document, const std::string& text, std::string nam
       made.makes_names = true;
       continue;
     }
-    const Node* given = value->find("Value");
+    const YamlNode* given = value->find("Value");
     if (given == nullptr) {
       fail(path, key->line, fmt::format("output {} has no Value", shown(key->text)));
     }
-    made.outputs.push_back(
-        {key->text, key->line, given, std::string(value->text_of("Condition"))});
+    made.outputs.push_back({key->text, key->line, given, std::string(value->text_of("Condition"))});
   }
   return made;
 }

@@ -27,14 +27,14 @@ struct Parameter {
   [[nodiscard]] bool optional() const noexcept { return default_value.has_value(); }
   /// Whether Ref gives a list: CommaDelimitedList, List<…>, and SSM values of such types.
   [[nodiscard]] bool is_list() const noexcept;
-  /// The type as the caller of a nested stack sees it: where the parameter holds the name of a Systems
-  /// Manager parameter, text.
+  /// The type as the caller of a nested stack sees it: where the parameter holds the name of a
+  /// Systems Manager parameter, text.
   [[nodiscard]] std::string_view given_type() const noexcept;
   /// The type of what Ref gives: where the parameter holds the name of a Systems Manager parameter,
   /// the type of that one's value.
   [[nodiscard]] std::string_view value_type() const noexcept;
-  /// Why CloudFormation would refuse `value`; nothing when it would not, or nobody can tell (a pattern
-  /// that is no regular expression here).
+  /// Why CloudFormation would refuse `value`; nothing when it would not, or nobody can tell (a
+  /// pattern that is no regular expression here).
   [[nodiscard]] std::optional<std::string> refuses(std::string_view value) const;
   /// Whether both take the same values and have the same default.
   [[nodiscard]] bool agrees_with(const Parameter& other) const;
@@ -43,7 +43,7 @@ struct Parameter {
 struct Output {
   std::string name;
   int line = 0;
-  const Node* value = nullptr;
+  const YamlNode* value = nullptr;
   std::string condition; ///< empty when it is always there
 };
 
@@ -52,23 +52,23 @@ struct Resource {
   int line = 0;
   std::string type;
   std::string condition; ///< empty when it is always there
-  const Node* node = nullptr;
+  const YamlNode* node = nullptr;
 
-  [[nodiscard]] const Node* property(std::string_view key) const noexcept;
+  [[nodiscard]] const YamlNode* property(std::string_view key) const noexcept;
   [[nodiscard]] bool is_stack() const noexcept { return type == "AWS::CloudFormation::Stack"; }
 };
 
 struct Condition {
   std::string name;
   int line = 0;
-  const Node* expression = nullptr;
+  const YamlNode* expression = nullptr;
 };
 
 /// A CloudFormation template: its sections, each in the order of the file.
 class Template {
 public:
-  /// `name` is the path for messages. Throws Error{data} as Document::parse does, and for sections of
-  /// the wrong shape, with file and line.
+  /// `name` is the path for messages. Throws Error{data} as Document::parse does, and for sections
+  /// of the wrong shape, with file and line.
   static Template parse(const std::string& text, std::string name);
   /// Reads `path`. Throws as cli::read_input and parse() do.
   static Template read(const std::string& path);
@@ -86,8 +86,8 @@ public:
   /// A transform or a loop makes names that the file does not show.
   bool makes_names = false;
 
-  [[nodiscard]] const Node& root() const noexcept { return document_.root(); }
-  [[nodiscard]] const Node* section(std::string_view name) const noexcept {
+  [[nodiscard]] const YamlNode& root() const noexcept { return document_.root(); }
+  [[nodiscard]] const YamlNode* section(std::string_view name) const noexcept {
     return root().find(name);
   }
   [[nodiscard]] const Parameter* parameter(std::string_view name) const noexcept;

@@ -1,5 +1,4 @@
 #include "aws/lint.hpp"
-
 #include "cli/error.hpp"
 #include "cli/input.hpp"
 
@@ -109,7 +108,7 @@ std::string nested_path(const Template& templ, const Resource& stack) {
   if (!stack.is_stack()) {
     return {};
   }
-  const Node* url = stack.property("TemplateURL");
+  const YamlNode* url = stack.property("TemplateURL");
   if (url == nullptr || !url->is_scalar() || url->text.find("://") != std::string::npos) {
     return {};
   }

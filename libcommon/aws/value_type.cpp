@@ -17,8 +17,9 @@ struct Attribute {
   std::string_view type;
 };
 
-/// What Ref and GetAtt give for the resources whose ids are parameter types of their own (CloudFormation
-/// user guide, "AWS-specific parameter types", and each resource's "Return values").
+/// What Ref and GetAtt give for the resources whose ids are parameter types of their own
+/// (CloudFormation user guide, "AWS-specific parameter types", and each resource's "Return
+/// values").
 constexpr std::array<Attribute, 9> ids = {{
     {"AWS::EC2::VPC", "", "AWS::EC2::VPC::Id"},
     {"AWS::EC2::VPC", "VpcId", "AWS::EC2::VPC::Id"},
@@ -84,12 +85,14 @@ ValueType type_of_name(std::string_view name, const Template& templ) {
   return {Shape::text, resource == nullptr ? "" : id_type(resource->type, "")};
 }
 
-bool is_id(std::string_view type) noexcept { return type.starts_with("AWS::"); }
+bool is_id(std::string_view type) noexcept {
+  return type.starts_with("AWS::");
+}
 
 } // namespace
 
-ValueType Typer::of(const Node& value, const Template& templ) {
-  if (value.kind == Node::Kind::null) {
+ValueType Typer::of(const YamlNode& value, const Template& templ) {
+  if (value.kind == YamlNode::Kind::null) {
     return {Shape::absent, ""};
   }
   if (value.is_scalar()) {
@@ -102,7 +105,7 @@ ValueType Typer::of(const Node& value, const Template& templ) {
 }
 
 ValueType Typer::of_call(const Call& call, const Template& templ) {
-  const Node& argument = *call.argument;
+  const YamlNode& argument = *call.argument;
   const auto& items = argument.items;
   if (call.function == "Ref") {
     return type_of_name(argument.text, templ);
@@ -122,14 +125,14 @@ ValueType Typer::of_call(const Call& call, const Template& templ) {
   if (call.function == "Fn::Select" && items.size() == 2) {
     return {Shape::text, element_of(list_type(*items[1], templ))};
   }
-  if (call.function == "Fn::Split" || call.function == "Fn::GetAZs" ||
-      call.function == "Fn::Cidr") {
+  if (call.function == "Fn::Split" || call.function == "Fn::GetAZs"
+      || call.function == "Fn::Cidr") {
     return {Shape::array, ""};
   }
   return {};
 }
 
-ValueType Typer::of_attribute(const Node& argument, const Template& templ) {
+ValueType Typer::of_attribute(const YamlNode& argument, const Template& templ) {
   const auto [name, attribute] = attribute_of(argument);
   const Resource* resource = templ.resource(name);
   if (resource == nullptr) {
@@ -151,12 +154,12 @@ ValueType Typer::of_attribute(const Node& argument, const Template& templ) {
   return {Shape::text, at->second}; // whatever an output is made of, a parent gets text
 }
 
-std::string Typer::list_type(const Node& list, const Template& templ) {
+std::string Typer::list_type(const YamlNode& list, const Template& templ) {
   if (!list.is_sequence()) {
     return of(list, templ).type;
   }
   ValueType common{Shape::absent, ""};
-  for (const Node* item : list.items) {
+  for (const YamlNode* item : list.items) {
     common = merged(common, of(*item, templ));
   }
   return list_of(common.type);

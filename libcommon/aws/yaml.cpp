@@ -23,15 +23,17 @@ using cli::shown;
 namespace {
 
 /// The long form of a tag: a function's name; empty for a plain value; nothing for an unknown tag.
-/// The list is that of the intrinsic function and rule function references; YAML's own types beyond the core schema are
-/// those that the CloudFormation user guide ("template formats") says are not supported.
+/// The list is that of the intrinsic function and rule function references; YAML's own types beyond
+/// the core schema are those that the CloudFormation user guide ("template formats") says are not
+/// supported.
 std::optional<std::string> function_of(std::string_view tag) {
   static constexpr std::array<std::string_view, 25> functions = {
-      "And",       "Base64", "Cidr",   "Equals", "FindInMap",     "ForEach", "GetAZs",
-      "GetAtt",    "If",     "Join",   "Length", "ImportValue",   "Not",     "Or",
-      "Select",    "Split",  "Sub",    "ToJsonString", "Transform", "Contains",
-      "RefAll", "ValueOf", "ValueOfAll", "EachMemberEquals", "EachMemberIn"};
-  static constexpr std::array<std::string_view, 7> core = {"str", "int",  "float", "bool",
+      "And",         "Base64",   "Cidr",   "Equals",  "FindInMap",  "ForEach",
+      "GetAZs",      "GetAtt",   "If",     "Join",    "Length",     "ImportValue",
+      "Not",         "Or",       "Select", "Split",   "Sub",        "ToJsonString",
+      "Transform",   "Contains", "RefAll", "ValueOf", "ValueOfAll", "EachMemberEquals",
+      "EachMemberIn"};
+  static constexpr std::array<std::string_view, 7> core = {"str",  "int", "float", "bool",
                                                            "null", "map", "seq"};
   constexpr std::string_view yaml_prefix = "tag:yaml.org,2002:";
   if (tag.empty() || tag == "?" || tag == "!") {
@@ -74,8 +76,8 @@ std::optional<int> tab_indented_line(const std::string& text, int line) {
 
 } // namespace
 
-/// Builds the nodes from yaml-cpp's events, and enforces every bound while doing so: nothing is ever
-/// built that a bound forbids.
+/// Builds the nodes from yaml-cpp's events, and enforces every bound while doing so: nothing is
+/// ever built that a bound forbids.
 class DocumentBuilder : public YAML::EventHandler {
 public:
   DocumentBuilder(Document& document, const std::string& name) : document_(document), name_(name) {}
@@ -88,12 +90,12 @@ public:
   void OnDocumentEnd() override {}
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-    leaf(mark, "", anchor, Node::Kind::null, "");
+    leaf(mark, "", anchor, YamlNode::Kind::null, "");
   }
 
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& value) override {
-    leaf(mark, tag, anchor, Node::Kind::scalar, tag == "?" ? canonical(value) : value);
+    leaf(mark, tag, anchor, YamlNode::Kind::scalar, tag == "?" ? canonical(value) : value);
   }
 
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
@@ -110,29 +112,29 @@ public:
 
   void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                        YAML::EmitterStyle::value) override {
-    open(mark, tag, anchor, Node::Kind::sequence);
+    open(mark, tag, anchor, YamlNode::Kind::sequence);
   }
   void OnSequenceEnd() override { close(); }
   void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                   YAML::EmitterStyle::value) override {
-    open(mark, tag, anchor, Node::Kind::map);
+    open(mark, tag, anchor, YamlNode::Kind::map);
   }
   void OnMapEnd() override { close(); }
 
 private:
   struct Anchored {
-    const Node* node;
+    const YamlNode* node;
     std::size_t size; ///< nodes, with aliases expanded
     int height;
   };
 
   struct Frame {
-    Node* node;
-    const Node* outermost; ///< the node, or the {Fn::…: node} around it
+    YamlNode* node;
+    const YamlNode* outermost; ///< the node, or the {Fn::…: node} around it
     YAML::anchor_t anchor;
     std::size_t counted_before;
     int height = 1;
-    const Node* key = nullptr;
+    const YamlNode* key = nullptr;
     std::set<std::string_view> keys = {};
   };
 
@@ -143,8 +145,8 @@ private:
   void count(int line, std::size_t nodes) {
     counted_ += nodes;
     if (counted_ > Document::max_nodes) {
-      fail(line, fmt::format("more than {} values, counting what aliases repeat",
-                             Document::max_nodes));
+      fail(line,
+           fmt::format("more than {} values, counting what aliases repeat", Document::max_nodes));
     }
   }
 
@@ -154,9 +156,9 @@ private:
     }
   }
 
-  Node& make(Node::Kind kind, int line, std::string text = {}) {
+  YamlNode& make(YamlNode::Kind kind, int line, std::string text = {}) {
     count(line, 1);
-    Node& node = document_.nodes_->emplace_back();
+    YamlNode& node = document_.nodes_->emplace_back();
     node.kind = kind;
     node.line = line;
     node.text = std::move(text);
@@ -164,7 +166,7 @@ private:
   }
 
   /// `node`, or the function call around it that the tag stands for.
-  const Node& tagged(const Node& node, const std::string& tag) {
+  const YamlNode& tagged(const YamlNode& node, const std::string& tag) {
     const auto function = function_of(tag);
     if (!function) {
       fail(node.line, fmt::format("unknown tag '{}'", shown(tag)));
@@ -172,14 +174,14 @@ private:
     if (function->empty()) {
       return node;
     }
-    Node& call = make(Node::Kind::map, node.line);
-    call.entries.emplace_back(&make(Node::Kind::scalar, node.line, *function), &node);
+    YamlNode& call = make(YamlNode::Kind::map, node.line);
+    call.entries.emplace_back(&make(YamlNode::Kind::scalar, node.line, *function), &node);
     return call;
   }
 
-  void leaf(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, Node::Kind kind,
-            const std::string& value) {
-    const Node& node = tagged(make(kind, mark.line + 1, value), tag);
+  void leaf(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+            YamlNode::Kind kind, const std::string& value) {
+    const YamlNode& node = tagged(make(kind, mark.line + 1, value), tag);
     if (anchor != YAML::NullAnchor) {
       anchors_[anchor] = {&node, 1, 1};
     }
@@ -187,12 +189,12 @@ private:
   }
 
   void open(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-            Node::Kind kind) {
+            YamlNode::Kind kind) {
     const int line = mark.line + 1;
     check_depth(line, static_cast<int>(frames_.size()) + 1);
     const std::size_t before = counted_;
-    Node& node = make(kind, line);
-    const Node& outermost = tagged(node, tag);
+    YamlNode& node = make(kind, line);
+    const YamlNode& outermost = tagged(node, tag);
     frames_.push_back({&node, &outermost, anchor, before});
   }
 
@@ -206,7 +208,7 @@ private:
   }
 
   /// Puts a finished value where it belongs: into the open collection, or as the root.
-  void add(const Node& node, int line, int height) {
+  void add(const YamlNode& node, int line, int height) {
     if (frames_.empty()) {
       document_.root_ = &node;
       return;
@@ -223,7 +225,7 @@ private:
     }
   }
 
-  void check_key(Frame& frame, const Node& key, int line) const {
+  void check_key(Frame& frame, const YamlNode& key, int line) const {
     if (!key.is_scalar()) {
       fail(line, "a key is not a plain text");
     }
@@ -242,7 +244,7 @@ private:
   std::size_t counted_ = 0;
 };
 
-const Node* Node::find(std::string_view key) const noexcept {
+const YamlNode* YamlNode::find(std::string_view key) const noexcept {
   for (const auto& [name, value] : entries) {
     if (name->text == key) {
       return value->kind == Kind::null ? nullptr : value;
@@ -251,8 +253,8 @@ const Node* Node::find(std::string_view key) const noexcept {
   return nullptr;
 }
 
-std::string_view Node::text_of(std::string_view key) const noexcept {
-  const Node* value = find(key);
+std::string_view YamlNode::text_of(std::string_view key) const noexcept {
+  const YamlNode* value = find(key);
   return value != nullptr && value->is_scalar() ? std::string_view(value->text)
                                                 : std::string_view();
 }

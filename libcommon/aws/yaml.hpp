@@ -10,21 +10,21 @@
 namespace aws {
 
 /// One value of a YAML (or JSON) document, with the line it starts on.
-struct Node {
+struct YamlNode {
   enum class Kind { null, scalar, sequence, map };
-  using Entry = std::pair<const Node*, const Node*>; ///< key (always a scalar) and value
+  using Entry = std::pair<const YamlNode*, const YamlNode*>; ///< key (always a scalar) and value
 
   Kind kind = Kind::null;
   int line = 0; ///< counted from 1
   std::string text;
-  std::vector<const Node*> items;
+  std::vector<const YamlNode*> items;
   std::vector<Entry> entries;
 
   [[nodiscard]] bool is_scalar() const noexcept { return kind == Kind::scalar; }
   [[nodiscard]] bool is_sequence() const noexcept { return kind == Kind::sequence; }
   [[nodiscard]] bool is_map() const noexcept { return kind == Kind::map; }
   /// The value under a key of a map; null when there is none or this is no map.
-  [[nodiscard]] const Node* find(std::string_view key) const noexcept;
+  [[nodiscard]] const YamlNode* find(std::string_view key) const noexcept;
   /// The scalar under a key; empty when there is none.
   [[nodiscard]] std::string_view text_of(std::string_view key) const noexcept;
 };
@@ -40,17 +40,17 @@ public:
   static constexpr std::size_t max_nodes = 200'000;
 
   /// Throws Error{data} "NAME:LINE: reason" for what is not YAML, for several documents, duplicate
-  /// keys, keys that are no scalars, merge keys, tags that CloudFormation does not know, and for more
-  /// depth or nodes than the bounds above.
+  /// keys, keys that are no scalars, merge keys, tags that CloudFormation does not know, and for
+  /// more depth or nodes than the bounds above.
   static Document parse(const std::string& text, const std::string& name);
 
-  [[nodiscard]] const Node& root() const noexcept { return *root_; }
+  [[nodiscard]] const YamlNode& root() const noexcept { return *root_; }
 
 private:
   friend class DocumentBuilder;
   /// Behind a pointer, so that moving a document moves no node.
-  std::unique_ptr<std::deque<Node>> nodes_ = std::make_unique<std::deque<Node>>();
-  const Node* root_ = nullptr;
+  std::unique_ptr<std::deque<YamlNode>> nodes_ = std::make_unique<std::deque<YamlNode>>();
+  const YamlNode* root_ = nullptr;
 };
 
 } // namespace aws

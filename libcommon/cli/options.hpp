@@ -48,8 +48,9 @@ public:
   void positionals(const std::string& metavar, std::vector<std::string>& target, std::size_t least,
                    std::size_t most);
 
-  /// Throws Error{usage} for anything that was not declared, is given twice, or does not fit. Whether
-  /// enough arguments are there is asked later, by require_arguments(): broken facts are told first.
+  /// Throws Error{usage} for anything that was not declared, is given twice, or does not fit.
+  /// Whether enough arguments are there is asked later, by require_arguments(): broken facts are
+  /// told first.
   void parse(const std::vector<std::string>& arguments);
   /// Sets every option that takes facts and was not on the command line. Throws Error{data}.
   void apply(const Facts& facts);

@@ -1,14 +1,30 @@
 #include "io/edit.hpp"
 
+#include <unistd.h>
+
 namespace io {
 
 namespace {
 
-void write(const Edit& edit, const Snapshot& snapshot, const std::string& after) {
+/// The verified new content.
+std::string plan(const Edit& edit, const Snapshot& snapshot) {
+  std::string after = edit.plan(snapshot.content);
+  if (after != snapshot.content) {
+    edit.verify(after);
+  }
+  return after;
+}
+
+void write(const Snapshot& snapshot, const std::string& after) {
   const SignalsHeld signals;
   Replacement replacement(snapshot, after);
-  edit.verify(after);
   replacement.commit();
+}
+
+/// Whether a killed run left something, or a run that goes on has it there now.
+bool leaves_something(const Edit& edit, const Snapshot& snapshot) {
+  return !stray_replacements(snapshot.path).empty()
+         || (!edit.lock_file.empty() && ::access(edit.lock_file.c_str(), F_OK) == 0);
 }
 
 Outcome show(const Snapshot& snapshot, const std::string& after, const cli::EditMode& mode,
@@ -37,12 +53,13 @@ const char* text(Outcome outcome) noexcept {
 
 Outcome apply(const Edit& edit, const cli::EditMode& mode, cli::Context& context) {
   Snapshot snapshot = read_snapshot(edit.path, edit.max_bytes);
-  std::string after = edit.plan(snapshot.content);
+  // Before the lock, so that it is held as briefly as possible.
+  std::string after = plan(edit, snapshot);
   if (after == snapshot.content) {
     if (mode.diff) {
       context.print("");
     }
-    if (mode.writes() && !stray_replacements(snapshot.path).empty()) {
+    if (mode.writes() && leaves_something(edit, snapshot)) {
       const std::unique_ptr<Lock> lock = edit.lock(snapshot.path);
       remove_stray_replacements(snapshot.path);
     }
@@ -50,7 +67,6 @@ Outcome apply(const Edit& edit, const cli::EditMode& mode, cli::Context& context
     return Outcome::unchanged;
   }
   if (!mode.writes()) {
-    edit.verify(after);
     return show(snapshot, after, mode, context);
   }
   {
@@ -60,13 +76,14 @@ Outcome apply(const Edit& edit, const cli::EditMode& mode, cli::Context& context
       context.log().detail(
           fmt::format("{} moved meanwhile: planning again", cli::shown(snapshot.path)));
       snapshot = read_snapshot(edit.path, edit.max_bytes);
-      after = edit.plan(snapshot.content);
+      after = plan(edit, snapshot);
     }
     if (after == snapshot.content) {
       return Outcome::unchanged;
     }
-    write(edit, snapshot, after);
+    write(snapshot, after);
   }
+  flush_folder_of(snapshot.path);
   context.log().info(fmt::format("{} changed", cli::shown(snapshot.path)));
   return Outcome::changed;
 }

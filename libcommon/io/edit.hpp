@@ -11,8 +11,8 @@
 
 namespace io {
 
-/// A change to one file, as every changing command makes it: read, plan, show, lock, read again,
-/// write beside, flush, keep mode and owner, verify, rename, flush the folder.
+/// A change to one file, as every changing command makes it: read, plan, verify, show, lock, look
+/// whether it moved, write beside, flush, keep mode and owner, rename, unlock, flush the folder.
 struct Edit {
   std::string path;
   std::size_t max_bytes = 64U << 20U;
@@ -24,6 +24,9 @@ struct Edit {
   std::function<void(const std::string& after)> verify;
   /// Takes the lock for the file at this resolved path.
   std::function<std::unique_ptr<Lock>(const std::string& path)> lock;
+  /// The file whose existence is that lock; empty when there is none such. A killed run may have
+  /// left it behind, so a run that finds it takes the lock even if it has nothing to change.
+  std::string lock_file;
 };
 
 enum class Outcome { unchanged, changed, planned };

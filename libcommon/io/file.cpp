@@ -114,14 +114,6 @@ void copy_metadata(const Snapshot& original, int to) {
   }
 }
 
-void sync_directory(const std::string& directory) {
-  const UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  // Some file systems cannot flush a folder (EINVAL); the rename itself has happened either way.
-  if (!fd || (::fsync(fd.get()) != 0 && errno != EINVAL)) {
-    throw Error(ExitCode::io, system_error(errno, "cannot flush " + shown(directory)).message());
-  }
-}
-
 } // namespace
 
 Snapshot read_snapshot(const std::string& path, std::size_t max_bytes) {
@@ -195,7 +187,15 @@ void Replacement::commit() {
     throw system_error(errno, fmt::format("cannot replace {}", shown(original_.path)));
   }
   temporary_.clear();
-  sync_directory(directory_);
+}
+
+void flush_folder_of(const std::string& path) {
+  const std::string directory = directory_of(path);
+  const UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  // Some file systems cannot flush a folder (EINVAL); the rename itself has happened either way.
+  if (!fd || (::fsync(fd.get()) != 0 && errno != EINVAL)) {
+    throw Error(ExitCode::io, system_error(errno, "cannot flush " + shown(directory)).message());
+  }
 }
 
 std::vector<std::string> stray_replacements(const std::string& path) {

@@ -37,7 +37,8 @@ public:
   Replacement& operator=(const Replacement&) = delete;
   ~Replacement();
 
-  /// Throws cli::Error{try_again} when the original changed since the snapshot was taken.
+  /// Throws cli::Error{try_again} when the original changed since the snapshot was taken. The
+  /// change outlives a power failure once flush_folder_of() has returned.
   void commit();
 
 private:
@@ -45,6 +46,9 @@ private:
   std::string directory_;
   std::string temporary_;
 };
+
+/// Flushes the folder that holds `path` to the disk. Throws cli::Error{io}.
+void flush_folder_of(const std::string& path);
 
 /// What killed runs left beside `path`; a run that goes on at this moment has its file there, too.
 std::vector<std::string> stray_replacements(const std::string& path);

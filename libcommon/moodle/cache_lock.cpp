@@ -58,6 +58,10 @@ void CacheLockOptions::declare(cli::Options& options) {
                "remove a lock whose holder is gone, or that Moodle still holds after the timeout");
 }
 
+std::string cache_lock_path(const Site& site) {
+  return site.cachedir() + "/filelocks/configwrite.lock";
+}
+
 std::unique_ptr<io::Lock> lock_cache_config(const Site& site, const std::string& command,
                                             const CacheLockOptions& options) {
   const std::string cachedir = site.cachedir();
@@ -68,7 +72,7 @@ std::unique_ptr<io::Lock> lock_cache_config(const Site& site, const std::string&
     make_folder(folder, cachedir, site.directory_permissions());
   }
   io::ExclusiveFile::Request request;
-  request.path = folder + "/configwrite.lock";
+  request.path = cache_lock_path(site);
   request.command = command;
   request.timeout = options.timeout;
   request.break_lock = options.break_lock;

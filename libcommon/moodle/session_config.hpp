@@ -51,7 +51,7 @@ public:
   [[nodiscard]] std::vector<std::string> keys_elsewhere() const;
 
   /// Throws cli::Error{config} unless PHP sees exactly these settings in the content and otherwise
-  /// the same $CFG as in `before`.
+  /// the same $CFG as in `before` without our lines.
   void verify(const std::string& after, const std::string& before,
               const SessionSettings& settings) const;
 

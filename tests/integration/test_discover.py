@@ -1,5 +1,6 @@
 """moodle-discover against real memcached processes and against servers that misbehave."""
 
+import os
 import re
 import shutil
 import socket
@@ -226,6 +227,34 @@ class ConversationOverTls(Conversation):
 
     def run_tool(self, *argv, **options):
         return super().run_tool(*argv, "--tls", "--ca-file", self.authority.ca_file, **options)
+
+
+class AnotherClient(CommandTest):
+    """The client that PyPI has as elasticache-auto-discovery (DISCOVERY_CLIENT is the Python that has
+    it) finds the same nodes."""
+
+    PROGRAM = ("import sys; from elasticache_auto_discovery import discover\n"
+               "for name, address, port in discover(sys.argv[1], 10): print(f'{name.decode()}:{int(port)}')")
+
+    def setUp(self):
+        super().setUp()
+        self.python = os.environ.get("DISCOVERY_CLIENT")
+        if not self.python:
+            if os.environ.get("CI"):
+                self.fail("DISCOVERY_CLIENT is not set: CI has to have it")
+            self.skipTest("DISCOVERY_CLIENT names no Python with elasticache-auto-discovery")
+
+    def test_the_same_nodes(self):
+        many = " ".join(f"n{i}.abc123.use1.cache.amazonaws.com|10.0.{i // 256}.{i % 256}|11211" for i in range(300))
+        for answer in (TWO_NODES,
+                       b"CONFIG cluster 0 51\r\n12\r\nh1|10.82.235.120|11211 h2||11211\r\n\r\nEND\r\n",
+                       b"CONFIG cluster 0 3\r\n12\nh1||1 h2||2\n\r\nEND\r\n",
+                       f"CONFIG cluster 0 {len(many) + 3}\r\n7\n{many}\n\r\nEND\r\n".encode()):
+            server = Server(self, answering(answer)).address
+            theirs = subprocess.run([self.python, "-c", self.PROGRAM, server], check=True, text=True,
+                                    capture_output=True).stdout
+            self.assertIn("\n", theirs)
+            self.expect("moodle-discover", server, out=theirs)
 
 
 class DiscoveryAsFacts(CommandTest):

@@ -1,10 +1,10 @@
 """moodle-session against real files, a real php, and servers that misbehave."""
 
 import re
-import unittest
 
-from harness import main
-from site_folder import SiteTest
+from harness import facts, main
+from postgres import Postgres
+from site_folder import CONFIG, SiteTest
 
 SET = ("set", "--servers", "endpoint", "--session-cache-endpoint", "sessions.example.org:11211", "--no-probe",
        "--force")
@@ -220,6 +220,154 @@ class Forms(SiteTest):
             with self.subTest(form=name):
                 self.write_config(content)
                 self.expect_untouched("moodle-session", *SET, "--config", self.config, code=78, err=REFUSED)
+
+
+class SessionTest(SiteTest):
+    def session_set(self, *options, **wanted):
+        wanted = {"out": facts("session-result=changed"), "err": "moodle-session: DIR/site/config.php changed\n"} | wanted
+        return self.expect("moodle-session", "set", *options, "--config", self.config, **wanted)
+
+    def refused(self, *options, code=78, err=REFUSED, **more):
+        self.expect_untouched("moodle-session", "set", *options, "--config", self.config, code=code, err=err, **more)
+
+
+class Installation(SessionTest):
+    """Sessions move to a cache only when the installation has finished."""
+
+    NODE = ("--session-cache-node", "10.0.0.9")
+    TABLES = """
+      CREATE TABLE mdl_config (id bigserial PRIMARY KEY, name varchar(255) NOT NULL, value text NOT NULL);
+      CREATE UNIQUE INDEX mdl_conf_nam_uix ON mdl_config (name);
+      CREATE TABLE mdl_user (id bigserial PRIMARY KEY, username varchar(100) NOT NULL, password varchar(255) NOT NULL,
+                             lastip varchar(45) NOT NULL DEFAULT '');
+      ALTER TABLE mdl_config OWNER TO moodle;
+      ALTER TABLE mdl_user OWNER TO moodle;
+      INSERT INTO mdl_config (name, value) VALUES ('siteadmins', '2'), ('rolesactive', '1'), ('version', '2022112810');
+      INSERT INTO mdl_user (username, password) VALUES ('guest', 'x'), ('admin', 'adminsetuppending');"""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.postgres = Postgres()
+        cls.addClassCleanup(cls.postgres.remove)
+
+    def test_before_and_after(self):
+        content = CONFIG % {"port": self.postgres.port, "dataroot": self.data}
+        password = self.postgres.PASSWORD.replace("\\", "\\\\").replace("'", "\\'")
+        self.write_config(re.sub(r"dbpass    = .*;", lambda _: f"dbpass    = '{password}';", content))
+        hint = "moodle-session: hint: finish the installation first; --force switches without asking\n"
+        self.refused(*self.NODE, err="moodle-session: error: the site's database has no tables yet; the installation would "
+                                     "fail with sessions in a cache\n" + hint)
+        self.postgres.sql(self.TABLES)
+        self.refused(*self.NODE, err="moodle-session: error: the installation of the site has not finished; it would fail "
+                                     "with sessions in a cache\n" + hint)
+        self.session_set(*self.NODE, "--force")
+        self.expect("moodle-session", "unset", "--config", self.config, out=facts("session-result=changed"),
+                    err=re.compile("[^\n]+\n"))
+        # Where there is no cache to go wrong, nobody asks.
+        self.session_set("--handler", "database")
+        self.postgres.sql("UPDATE mdl_user SET password = 'x' WHERE id = 2")
+        self.session_set(*self.NODE)
+        self.assertEqual(self.php_cfg()["session_memcached_save_path"], "10.0.0.9:11211")
+        self.postgres.stop()
+        self.refused(*self.NODE, "--prefix", "p", code=69)
+        self.postgres.start()
+        self.write_config(self.config.read_text().replace("Se cret", "wrong"))
+        result = self.run_tool("moodle-session", "set", *self.NODE, "--prefix", "p", "--config", self.config, "-v")
+        self.assertEqual(result.code, 77, result.err)
+        self.assertNotIn("wrong", result.err)
+
+    def test_another_database(self):
+        self.write_config((CONFIG % {"port": 1, "dataroot": self.data}).replace("'pgsql'", "'mariadb'"))
+        self.refused(*self.NODE, err="moodle-session: error: cannot tell whether the installation has finished: DIR/site/"
+                                     "config.php: the site's dbtype is 'mariadb'; only pgsql can be asked\n"
+                                     "moodle-session: hint: --force switches without asking\n")
+        self.session_set(*self.NODE, "--force")
+
+
+class Handlers(SessionTest):
+    def test_database_and_file(self):
+        before = self.config.read_bytes()
+        for handler in ("database", "file"):
+            self.session_set("--handler", handler)
+            self.assertEqual(self.php_cfg()["session_handler_class"], f"\\core\\session\\{handler}")
+            self.expect("moodle-session", "show", "--config", self.config,
+                        out=facts(f"session-handler={handler}", "session-managed=true"))
+        self.session_set(*SET[1:], "--prefix", "p_", "--acquire-lock-timeout", "5", "--lock-expire", "6",
+                         "--lock-retry-sleep", "7")
+        cfg = self.php_cfg()
+        self.assertEqual({key: cfg[key] for key in cfg if key.startswith("session_memcached_")}, {
+            "session_memcached_save_path": "sessions.example.org:11211", "session_memcached_prefix": "p_",
+            "session_memcached_acquire_lock_timeout": 5, "session_memcached_lock_expire": 6,
+            "session_memcached_lock_retry_sleep": 7})
+        self.expect("moodle-session", "show", "--config", self.config, out=facts(
+            "session-handler=memcached", "session-server=sessions.example.org:11211", "session-managed=true"))
+        self.expect("moodle-session", "unset", "--config", self.config, out=facts("session-result=changed"),
+                    err=re.compile("[^\n]+\n"))
+        self.assertEqual(self.config.read_bytes(), before)
+        self.expect("moodle-session", "show", "--config", self.config,
+                    out=facts("session-handler=file", "session-managed=false"))
+
+    def test_a_handler_that_this_moodle_has_not(self):
+        (self.site / "lib/classes/session/memcached.php").unlink()
+        self.refused(*SET[1:], err="moodle-session: error: Moodle 4.1.10 has no session handler memcached: DIR/site/lib/"
+                                   "classes/session/memcached.php is not there\n")
+        self.write_config((CONFIG % {"port": 1, "dataroot": self.data}))
+        (self.site / "version.php").unlink()
+        self.refused(*SET[1:], "--moodle-version", "5.2")
+        self.refused(*SET[1:], "--moodle-version", "3.3.2", "--lock-retry-sleep", "5")
+        self.session_set(*SET[1:], "--moodle-version", "3.3.2")
+
+    def test_a_changed_block_is_left_to_people(self):
+        self.session_set(*SET[1:])
+        self.config.write_text(self.config.read_text().replace("// moodle-session: end.\n", ""))
+        error = re.compile(r"moodle-session: error: DIR/site/config.php: line \d+: the lines of moodle-session do not "
+                           r"begin and end once\nmoodle-session: hint: [^\n]+\n")
+        self.refused(*SET[1:], code=65, err=error)
+        self.expect_untouched("moodle-session", "unset", "--config", self.config, code=65, err=error)
+
+    def test_modes_that_write_nothing(self):
+        for option, code in (("--dry-run", 0), ("--check", 1)):
+            out = "#facts 1\nsession-result=planned\n" + ("" if code else "#end\n")
+            self.refused(*SET[1:], option, code=code, out=out,
+                         err="moodle-session: DIR/site/config.php would change\n")
+
+
+class CacheStore(SessionTest):
+    """Purging the store's servers would end all sessions."""
+
+    def test_servers_of_the_cache_store_are_refused(self):
+        self.write_muc("moodle-4.1-store-mapped.php")
+        error = ("moodle-session: error: 127.0.0.1:11311 is a server of the cache store 'elasticache'; purging caches would "
+                 "end all sessions there\nmoodle-session: hint: sessions and application caches need a cluster each\n")
+        self.refused("--session-cache-endpoint", "127.0.0.1:11311", "--servers", "endpoint", "--force", err=error)
+        self.refused("--session-cache-node", "127.0.0.2", "--session-cache-node", "127.0.0.1:11311", "--force", err=error)
+        self.refused("--session-cache-endpoint", "127.0.0.1:11311", "--session-cache-node", "127.0.0.2", "--force", err=error)
+        self.muc.write_bytes(self.muc.read_bytes().replace(b"'127.0.0.1'", b"'Cache.Example.'"))
+        self.refused("--session-cache-node", "cache.example:11311", "--force")
+        self.session_set("--session-cache-node", "127.0.0.1:11311", "--force")
+        self.muc.write_bytes(b"<?php ")
+        self.refused("--session-cache-node", "127.0.0.1:11311", "--prefix", "p", "--force", code=65)
+        # No servers, so nothing to refuse.
+        self.session_set("--handler", "file")
+
+
+class Pipelines(SessionTest):
+    STREAM = "#facts 1\nstack-name=Moodle\nsession-cache-endpoint=sessions.example.org:11211\n#end\n"
+
+    def test_facts_in_facts_out(self):
+        out = self.STREAM.replace("#end\n", "session-result={}\n#end\n")
+        self.session_set("--servers", "endpoint", "--force", "-f", "-", stdin=self.STREAM, out=out.format("changed"))
+        self.assertEqual(self.php_cfg()["session_memcached_save_path"], "sessions.example.org:11211")
+        self.expect("moodle-session", "unset", "-f", "-", "--config", self.config, stdin=self.STREAM,
+                    out=out.format("changed"), err=re.compile("[^\n]+\n"))
+
+    def test_a_pipe_without_its_end_changes_nothing(self):
+        self.refused("--servers", "endpoint", "--force", "-f", "-", code=65, stdin=self.STREAM.replace("#end\n", ""),
+                     err=re.compile(r"moodle-session: error: [^\n]*the facts stopped early: an earlier command failed\n"))
+
+    def test_a_failure_ends_the_stream(self):
+        self.write_config("<?php exit;")
+        self.refused("--servers", "endpoint", "--force", "-f", "-", stdin=self.STREAM)
 
 
 if __name__ == "__main__":

@@ -122,11 +122,16 @@ class RealMoodle(CommandTest):
         self.assertIn(f"sess_{self.session_id(self.log_in())}", self.files())
         self.session("unset", result="unchanged")
 
-    def test_unset_brings_back_what_the_file_says_itself(self):
+    def use_dbsessions(self) -> dict:
+        """Lets the site's own config.php keep sessions in the database."""
         self.site.config.write_bytes(self.original.replace(
             b"require_once", b"$CFG->dbsessions = true;\nrequire_once"))
-        before = self.handler()
-        self.assertEqual(before["class"], "core\\session\\database")
+        handler = self.handler()
+        self.assertEqual(handler["class"], "core\\session\\database")
+        return handler
+
+    def test_unset_brings_back_what_the_file_says_itself(self):
+        before = self.use_dbsessions()
         memcached = Memcached(self)
         self.session("set", "--session-cache-endpoint", memcached.address)
         self.assertEqual(self.handler()["class"], "core\\session\\memcached")
@@ -144,7 +149,7 @@ class RealMoodle(CommandTest):
         self.assertFalse(self.is_in(browser))
 
     def test_sessions_live_in_files(self):
-        self.session("set", "--handler", "database")
+        self.use_dbsessions()
         self.session("set", "--handler", "file")
         self.assertEqual(self.handler()["class"], "core\\session\\file")
         browser = self.log_in()

@@ -160,7 +160,7 @@ class MoodleSite:
         try:
             Browser(self).get("/lib/ajax/index.html")
             return True
-        except ConnectionRefusedError:
+        except ConnectionError:  # refused, or reset while it starts
             return False
 
     def remove(self):

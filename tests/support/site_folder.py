@@ -1,6 +1,7 @@
 """A site's folder as the commands find it: config.php, the code's tell-tale files, and a data folder
 with a cache configuration."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -8,7 +9,7 @@ import random
 import signal
 import stat
 import subprocess
-import threading
+import time
 from pathlib import Path
 
 from harness import FIXTURES, CommandTest, tool
@@ -116,12 +117,42 @@ class SiteTest(CommandTest):
         return sorted(path.name for path in folder.iterdir() if "moodle-aws-toolkit-" in path.name)
 
 
-def kill_at_random(argv: list, spread: float, pick: random.Random) -> bool:
-    """Starts the command and kills it within `spread` seconds. Whether it was still running."""
+def seconds_of(argv: list) -> float:
+    """How long the command takes here and now."""
+    start = time.monotonic()
+    subprocess.run([tool(argv[0]), *map(str, argv[1:])], stdin=subprocess.DEVNULL, capture_output=True,
+                   check=True)
+    return time.monotonic() - start
+
+
+def kill_at_random(argv: list, spread: float, pick: random.Random, by=signal.SIGKILL) -> bool:
+    """Starts the command and kills it within `spread` seconds; with SIGINT, all its processes get it,
+    as they do from a terminal. Whether it was still running."""
     process = subprocess.Popen([tool(argv[0]), *map(str, argv[1:])], stdin=subprocess.DEVNULL,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    timer = threading.Timer(pick.uniform(0, spread), process.send_signal, [signal.SIGKILL])
-    timer.start()
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                               start_new_session=True)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(pick.uniform(0, spread))
+    if process.poll() is None:
+        if by == signal.SIGINT:
+            os.killpg(process.pid, by)
+        else:
+            process.send_signal(by)
     process.wait(60)
-    timer.cancel()
-    return process.returncode == -signal.SIGKILL
+    return process.returncode == -by
+
+
+def moodle_write(path: Path, lock: Path, change) -> bool:
+    """Writes the cache configuration as Moodle does: takes its lock, writes config.php.tmp, gives the
+    lock up, and only then renames. False when somebody else had the lock."""
+    try:
+        os.close(os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+    except FileExistsError:
+        time.sleep(random.uniform(0.001, 0.05))  # as Moodle does
+        return False
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_bytes(change(path.read_bytes()))
+    lock.unlink()
+    time.sleep(random.uniform(0, 0.005))  # a slow host, so that the gap is there
+    temporary.rename(path)
+    return True

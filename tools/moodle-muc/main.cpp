@@ -93,6 +93,7 @@ ExitCode edit(Muc& muc, const cli::EditMode& mode, const moodle::CacheLockOption
                   fmt::format("the new {} would not mean what was planned", shown(muc.path)));
     }
   };
+  edit.lock_file = moodle::cache_lock_path(muc.site);
   edit.lock = [&](const std::string&) {
     return moodle::lock_cache_config(muc.site, tool_name, lock);
   };
@@ -269,7 +270,11 @@ public:
     }
     context.result("muc-store", stores);
     for (const CacheMode mode : moodle::cache_modes) {
-      context.result(fmt::format("muc-{}", moodle::text(mode)), config.chain(mode));
+      std::vector<std::string> chain;
+      for (const std::string& name : config.chain(mode)) {
+        chain.push_back(shown(name));
+      }
+      context.result(fmt::format("muc-{}", moodle::text(mode)), chain);
     }
     return ExitCode::ok;
   }

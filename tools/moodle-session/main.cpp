@@ -140,7 +140,7 @@ public:
   void validate(const cli::Options& options) override {
     site_.validate();
     edit_.mode.validate();
-    if (handler_ == "database" || handler_ == "file") {
+    if (!in_cache()) {
       return;
     }
     if (!servers_.engine && handler_ == "redis") {
@@ -162,14 +162,16 @@ public:
     php.start();
     const moodle::Site site = moodle::load_site(site_, php);
     require_handler(site, handler_);
-    const bool plain = handler_ == "database" || handler_ == "file";
-    return edit(site, plain ? settings_of_plain_handler(handler_) : in_cache(php, site, context),
-                context);
+    return edit(
+        site, in_cache() ? cache_settings(php, site, context) : settings_of_plain_handler(handler_),
+        context);
   }
 
 private:
-  moodle::SessionSettings in_cache(php::Runtime& php, const moodle::Site& site,
-                                   cli::Context& context) {
+  [[nodiscard]] bool in_cache() const { return handler_ != "database" && handler_ != "file"; }
+
+  moodle::SessionSettings cache_settings(php::Runtime& php, const moodle::Site& site,
+                                         cli::Context& context) {
     moodle::CacheServers servers = moodle::choose_servers(servers_, php, context.log());
     servers.access.database = settings_.database.value_or(0);
     context.log().detail("chosen: " + servers.reason);
@@ -177,9 +179,6 @@ private:
     if (const auto config = read_cache_config(php, site)) {
       moodle::refuse_store_servers(*config, servers, settings_.database.value_or(0), servers_,
                                    context.log());
-    }
-    if (!force_) {
-      require_finished_installation(site, db_timeout_);
     }
     if (edit_.mode.writes() && !servers_.no_probe) {
       judge_servers(servers, servers_.timeout, context.log());
@@ -195,7 +194,11 @@ private:
     io::Edit edit;
     edit.plan = [&](const std::string& there) {
       before = there;
-      return config.with(there, wanted);
+      std::string after = config.with(there, wanted);
+      if (after != there && in_cache() && !force_) {
+        require_finished_installation(site, db_timeout_);
+      }
+      return after;
     };
     edit.verify = [&](const std::string& after) { config.verify(after, before, wanted); };
     return edit_.apply(edit, site, context);

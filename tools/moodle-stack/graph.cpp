@@ -55,8 +55,8 @@ std::string dot(const aws::Plan& plan) {
                        component.enabled_by.empty() ? "" : ", style=dashed");
   }
   for (const Flow& flow : flows_of(plan)) {
-    out += fmt::format("  {} -> {} [label=\"{}\"{}];\n", flow.from->logical_id,
-                       flow.to->logical_id, cli::join(flow.names, "\\n"),
+    out += fmt::format("  {} -> {} [label=\"{}\"{}];\n", flow.from->logical_id, flow.to->logical_id,
+                       cli::join(flow.names, "\\n"),
                        flow.from->enabled_by.empty() ? "" : ", style=dashed");
   }
   return out + "}\n";
@@ -69,7 +69,9 @@ void Graph::declare(cli::Options& options) {
   selection_.declare(options);
 }
 
-void Graph::validate(const cli::Options&) { selection_.validate(); }
+void Graph::validate(const cli::Options&) {
+  selection_.validate();
+}
 
 ExitCode Graph::run(cli::Context& context) {
   const aws::Plan plan = selection_.plan();

@@ -32,8 +32,8 @@ ExitCode List::run(cli::Context& context) {
                                 joined ? giver->second->name : "-"));
     }
     for (const aws::Output& output : component.templ->outputs) {
-      context.print(fmt::format("{}\tgives\t{}\t-\n", component.name,
-                                component.output_name(output.name)));
+      context.print(
+          fmt::format("{}\tgives\t{}\t-\n", component.name, component.output_name(output.name)));
     }
   }
   return ExitCode::ok;

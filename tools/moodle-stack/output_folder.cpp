@@ -43,7 +43,7 @@ std::set<std::string> own_files(const fs::path& folder) {
     }
     std::set<std::string> files = {main_file};
     for (const aws::Resource& resource : main.resources) {
-      const aws::Node* url = resource.property("TemplateURL");
+      const aws::YamlNode* url = resource.property("TemplateURL");
       files.insert(url == nullptr ? "" : url->text);
     }
     return files;
@@ -66,14 +66,14 @@ void check_ours(const fs::path& folder, const std::set<std::string>& names) {
   }
 }
 
-bool holds_exactly(const fs::path& folder, const std::set<std::string>& names,
-                   const Files& files) {
-  return names.size() == files.size() &&
-         std::all_of(files.begin(), files.end(), [&](const auto& file) {
-           const auto& [name, content] = file;
-           return names.count(name) > 0 &&
-                  cli::read_input((folder / name).string(), content.size() + 1).text == content;
-         });
+bool holds_exactly(const fs::path& folder, const std::set<std::string>& names, const Files& files) {
+  return names.size() == files.size()
+         && std::all_of(files.begin(), files.end(), [&](const auto& file) {
+              const auto& [name, content] = file;
+              std::error_code error;
+              return names.count(name) > 0 && fs::file_size(folder / name, error) == content.size()
+                     && cli::read_input((folder / name).string(), content.size()).text == content;
+            });
 }
 
 void write_file(const fs::path& path, const std::string& content) {
@@ -100,8 +100,8 @@ public:
       : path_((beside.parent_path() / ".moodle-stack-XXXXXX").string()) {
     if (::mkdtemp(path_.data()) == nullptr) {
       const int error = errno;
-      const Error cause = cli::system_error(error, fmt::format("cannot create {}",
-                                                               shown(beside.string())));
+      const Error cause =
+          cli::system_error(error, fmt::format("cannot create {}", shown(beside.string())));
       throw Error(error == ENOENT || error == ENOTDIR ? ExitCode::cannot_create : cause.code(),
                   cause.message());
     }
@@ -159,7 +159,10 @@ mode_t folder_mode(const fs::path& folder, bool exists) {
 bool write_folder(const std::string& folder, const Files& files) {
   std::error_code error;
   // Symbolic links are followed: what they name is replaced, not they.
-  const fs::path target = fs::weakly_canonical(folder, error);
+  fs::path target = fs::weakly_canonical(fs::absolute(folder, error), error);
+  if (!target.has_filename()) { // "folder/"
+    target = target.parent_path();
+  }
   const fs::file_status status = fs::status(target, error);
   const bool exists = fs::exists(status);
   if (exists && !fs::is_directory(status)) {

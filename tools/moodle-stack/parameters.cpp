@@ -16,7 +16,9 @@ constexpr const char* web_max = "WebMax";
 
 using Values = std::map<std::string, std::string>;
 
-bool is_set(const Values& values, const std::string& name) { return values.count(name) > 0; }
+bool is_set(const Values& values, const std::string& name) {
+  return values.count(name) > 0;
+}
 
 /// Whether the value is known and not empty.
 bool is_filled(const Values& values, const std::string& name) {
@@ -51,21 +53,25 @@ void impose(const aws::Plan& plan, Values& values, const std::string& name,
   }
   const auto [at, is_new] = values.emplace(name, value);
   if (!is_new && at->second != value) {
-    refuse(fmt::format("parameter {} has to be {} in this phase", name, value), reason);
+    refuse(fmt::format("parameter {} has to be {} in this phase", name,
+                       value.empty() ? "empty" : value),
+           reason);
   }
 }
 
 /// The installation wizard does not survive session caching, and its load would scale the group out
 /// in the middle of it.
 void impose_install(const aws::Plan& plan, Values& values) {
-  const std::string sessions = "the installation wizard does not survive session caching; switch it "
-                               "on in the production phase";
+  const std::string sessions =
+      "the installation wizard does not survive session caching; switch it "
+      "on in the production phase";
   for (const std::string& name : switches_of(plan)) {
     impose(plan, values, name, "false", sessions);
   }
   impose(plan, values, "SessionCacheEndpoint", "", sessions);
-  const std::string servers = "the installation has to stay on one web server; raise the numbers in "
-                              "the production phase";
+  const std::string servers =
+      "the installation has to stay on one web server; raise the numbers in "
+      "the production phase";
   impose(plan, values, web_min, "1", servers);
   impose(plan, values, web_max, "1", servers);
 }
@@ -94,16 +100,16 @@ void check_combinations(const aws::Plan& plan, const Values& values) {
     return std::any_of(plan.stacks.begin(), plan.stacks.end(),
                        [&](const aws::Stack& s) { return s.component->name == component; });
   };
-  if (has("cloudfront") && is_filled(values, "DomainName") &&
-      is_empty(values, "CloudFrontCertificateArn")) {
+  if (has("cloudfront") && is_filled(values, "DomainName")
+      && is_empty(values, "CloudFrontCertificateArn")) {
     refuse("CloudFront needs a certificate for the domain name",
            "create or import it in us-east-1, and set CloudFrontCertificateArn");
   }
   if (has("dns") && is_empty(values, "DomainName")) {
     refuse("the dns component needs a domain name", "set DomainName, or leave dns out");
   }
-  if (is_filled(values, "AppCacheEndpoint") && is_set(values, "SessionCacheEndpoint") &&
-      values.at("AppCacheEndpoint") == values.at("SessionCacheEndpoint")) {
+  if (is_filled(values, "AppCacheEndpoint") && is_set(values, "SessionCacheEndpoint")
+      && values.at("AppCacheEndpoint") == values.at("SessionCacheEndpoint")) {
     refuse("application and session caches are the same server",
            "purging the application caches would log everybody out: use two");
   }
@@ -118,15 +124,19 @@ void check_combinations(const aws::Plan& plan, const Values& values) {
   }
 }
 
-/// The names of the parameters that have no value, in the order of the main template.
-std::vector<std::string> open_parameters(const aws::Plan& plan, const Values& values) {
-  std::vector<std::string> names;
+/// A new stack needs every value; an update keeps what it had.
+void add_defaults(const aws::Plan& plan, Values& values) {
+  std::vector<std::string> open;
   for (const aws::Parameter& parameter : plan.parameters) {
-    if (!is_set(values, parameter.name)) {
-      names.push_back(parameter.name);
+    if (parameter.default_value) {
+      values.emplace(parameter.name, *parameter.default_value);
+    } else if (!is_set(values, parameter.name)) {
+      open.push_back(parameter.name);
     }
   }
-  return names;
+  if (!open.empty()) {
+    refuse("no value for " + cli::join(open, ", "), "give each with --set PARAMETER=VALUE");
+  }
 }
 
 std::string parameter_file(const aws::Plan& plan, const Values& values) {
@@ -168,24 +178,16 @@ ExitCode Parameters::run(cli::Context& context) {
   for (const auto& [name, value] : selection_.values()) {
     values[name] = value;
   }
+  for (const auto& [name, number] : {std::pair(web_min, minimum_), std::pair(web_max, maximum_)}) {
+    if (number && plan.parameter(name) != nullptr) {
+      plan.set(name, std::to_string(*number));
+      values[name] = std::to_string(*number);
+    }
+  }
   if (phase_ == "install") {
     impose_install(plan, values);
-    for (const aws::Parameter& parameter : plan.parameters) {
-      if (parameter.default_value) {
-        values.emplace(parameter.name, *parameter.default_value);
-      }
-    }
-    if (const auto open = open_parameters(plan, values); !open.empty()) {
-      throw Error(ExitCode::usage, "no value for " + cli::join(open, ", "),
-                  "give each with --set PARAMETER=VALUE");
-    }
+    add_defaults(plan, values);
   } else {
-    for (const auto& [name, number] : {std::pair(web_min, minimum_), std::pair(web_max, maximum_)}) {
-      if (number && plan.parameter(name) != nullptr) {
-        plan.set(name, std::to_string(*number));
-        values[name] = std::to_string(*number);
-      }
-    }
     impose_production(plan, values);
   }
   check_combinations(plan, values);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 
 namespace fs = std::filesystem;
 using cli::Error;
@@ -19,9 +20,8 @@ constexpr std::string_view engine_without_tls = "memcached";
 
 std::vector<std::string> names_of(const std::vector<aws::Component>& components) {
   std::vector<std::string> names;
-  for (const aws::Component& component : components) {
-    names.push_back(component.name);
-  }
+  std::transform(components.begin(), components.end(), std::back_inserter(names),
+                 [](const aws::Component& component) { return component.name; });
   return names;
 }
 
@@ -66,9 +66,9 @@ void Selection::validate() {
   for (const std::string& setting : settings_) {
     const std::size_t equals = setting.find('=');
     if (equals == std::string::npos || equals == 0) {
-      throw Error(ExitCode::usage,
-                  fmt::format("'{}' is not a value for --set: it takes PARAMETER=VALUE",
-                              shown(setting)));
+      throw Error(
+          ExitCode::usage,
+          fmt::format("'{}' is not a value for --set: it takes PARAMETER=VALUE", shown(setting)));
     }
     const std::string name = setting.substr(0, equals);
     if (std::any_of(values_.begin(), values_.end(),

@@ -17,8 +17,8 @@ public:
   void declare(cli::Options& options);
   void validate();
 
-  /// Reads the templates and links the chosen ones. Throws Error{usage} for a component or a parameter
-  /// that does not exist, and as aws::read_all and aws::link do. To be called once.
+  /// Reads the templates and links the chosen ones. Throws Error{usage} for a component or a
+  /// parameter that does not exist, and as aws::read_all and aws::link do. To be called once.
   aws::Plan plan();
 
   [[nodiscard]] const std::vector<aws::Component>& components() const noexcept {

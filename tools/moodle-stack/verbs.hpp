@@ -43,6 +43,7 @@ private:
 class Lint : public cli::Command {
 public:
   void declare(cli::Options& options) override;
+  void validate(const cli::Options& options) override;
   cli::ExitCode run(cli::Context& context) override;
 
 private:

@@ -56,65 +56,68 @@ TEST_CASE("an output is joined to the parameters of its name, and giver stands b
   const Linked linked({{"a-taker.yaml", takes_x}, {"b-giver.yaml", gives_x}});
   const aws::Plan plan = linked.plan();
   CHECK(plan.parameters.empty());
-  CHECK(section(aws::main_template(plan), "Resources") ==
-        "Resources:\n"
-        "  BGiver:\n"
-        "    Type: AWS::CloudFormation::Stack\n"
-        "    Properties:\n"
-        "      TemplateURL: 'b-giver.yaml'\n"
-        "  ATaker:\n"
-        "    Type: AWS::CloudFormation::Stack\n"
-        "    Properties:\n"
-        "      TemplateURL: 'a-taker.yaml'\n"
-        "      Parameters:\n"
-        "        X: !GetAtt BGiver.Outputs.X\n");
-  CHECK(section(aws::main_template(plan), "Outputs") == "Outputs:\n"
-                                                       "  X:\n"
-                                                       "    Value: !GetAtt BGiver.Outputs.X\n");
+  CHECK(section(aws::main_template(plan), "Resources")
+        == "Resources:\n"
+           "  BGiver:\n"
+           "    Type: AWS::CloudFormation::Stack\n"
+           "    Properties:\n"
+           "      TemplateURL: 'b-giver.yaml'\n"
+           "  ATaker:\n"
+           "    Type: AWS::CloudFormation::Stack\n"
+           "    Properties:\n"
+           "      TemplateURL: 'a-taker.yaml'\n"
+           "      Parameters:\n"
+           "        X: !GetAtt BGiver.Outputs.X\n");
+  CHECK(section(aws::main_template(plan), "Outputs")
+        == "Outputs:\n"
+           "  X:\n"
+           "    Value: !GetAtt BGiver.Outputs.X\n");
 }
 
 TEST_CASE("what stays open becomes a parameter of the main template, with all that was declared") {
   const Linked linked(
-      {{"a.yaml", "Metadata:\n"
-                  "  AWS::CloudFormation::Interface:\n"
-                  "    ParameterGroups:\n"
-                  "      - {Label: {default: \"Where it's at\"}, Parameters: [L]}\n"
-                  "Parameters:\n"
-                  "  L: {Type: 'List<AWS::EC2::Subnet::Id>', Description: \"It's a list\"}\n"
-                  "  I: {Type: 'AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>', Default: /i}\n"
-                  "  N: {Type: Number, Default: 2, MinValue: 1, MaxValue: 3}\n"
-                  "  S: {Type: String, Default: \"a\\n\\\"b\", AllowedPattern: '[^'']*', NoEcho: true,\n"
-                  "      MinLength: 0, MaxLength: 9, ConstraintDescription: none}\n" +
-                      resource}});
+      {{"a.yaml",
+        "Metadata:\n"
+        "  AWS::CloudFormation::Interface:\n"
+        "    ParameterGroups:\n"
+        "      - {Label: {default: \"Where it's at\"}, Parameters: [L]}\n"
+        "Parameters:\n"
+        "  L: {Type: 'List<AWS::EC2::Subnet::Id>', Description: \"It's a list\"}\n"
+        "  I: {Type: 'AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>', Default: /i}\n"
+        "  N: {Type: Number, Default: 2, MinValue: 1, MaxValue: 3}\n"
+        "  S: {Type: String, Default: \"a\\n\\\"b\", AllowedPattern: '[^'']*', NoEcho: true,\n"
+        "      MinLength: 0, MaxLength: 9, ConstraintDescription: none}\n"
+            + resource}});
   const std::string text = aws::main_template(linked.plan());
-  CHECK(section(text, "Parameters") == "Parameters:\n"
-                                       "  L:\n"
-                                       "    Type: 'List<AWS::EC2::Subnet::Id>'\n"
-                                       "    Description: 'It''s a list'\n"
-                                       "  I:\n"
-                                       "    Type: 'String'\n"
-                                       "    Default: '/i'\n"
-                                       "  N:\n"
-                                       "    Type: 'Number'\n"
-                                       "    Default: '2'\n"
-                                       "    MinValue: 1\n"
-                                       "    MaxValue: 3\n"
-                                       "  S:\n"
-                                       "    Type: 'String'\n"
-                                       "    Default: \"a\\x0A\\\"b\"\n"
-                                       "    AllowedPattern: '[^'']*'\n"
-                                       "    ConstraintDescription: 'none'\n"
-                                       "    MinLength: 0\n"
-                                       "    MaxLength: 9\n"
-                                       "    NoEcho: true\n");
+  CHECK(section(text, "Parameters")
+        == "Parameters:\n"
+           "  L:\n"
+           "    Type: 'List<AWS::EC2::Subnet::Id>'\n"
+           "    Description: 'It''s a list'\n"
+           "  I:\n"
+           "    Type: 'String'\n"
+           "    Default: '/i'\n"
+           "  N:\n"
+           "    Type: 'Number'\n"
+           "    Default: '2'\n"
+           "    MinValue: 1\n"
+           "    MaxValue: 3\n"
+           "  S:\n"
+           "    Type: 'String'\n"
+           "    Default: \"a\\x0A\\\"b\"\n"
+           "    AllowedPattern: '[^'']*'\n"
+           "    ConstraintDescription: 'none'\n"
+           "    MinLength: 0\n"
+           "    MaxLength: 9\n"
+           "    NoEcho: true\n");
   CHECK(text.find("        L: !Join [',', !Ref L]\n") != std::string::npos);
-  CHECK(text.find("      - Label: {default: 'Where it''s at'}\n        Parameters: ['L']\n") !=
-        std::string::npos);
+  CHECK(text.find("      - Label: {default: 'Where it''s at'}\n        Parameters: ['L']\n")
+        != std::string::npos);
   const aws::Template main = aws::Template::parse(text, "main.yaml");
   CHECK(aws::is_generated(main));
   CHECK(main.parameter("S")->default_value == "a\n\"b");
-  CHECK(aws::linked_type(main, *main.parameter("I")) ==
-        "AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>");
+  CHECK(aws::linked_type(main, *main.parameter("I"))
+        == "AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>");
 }
 
 TEST_CASE("instances put their names before what they do not share, and can be switched") {
@@ -123,64 +126,69 @@ TEST_CASE("instances put their names before what they do not share, and can be s
                       "  moodle-stack:\n"
                       "    Shared: [Net]\n"
                       "    Instances: {one: {}, two: {EnabledBy: UseTwo, Label: Second}}\n"
-                      "Parameters:\n  Net: {Type: String}\n  Size: {Type: Number}\n" +
-                          gives_x},
-       {"user.yaml", "Parameters:\n  OneX: {Type: String}\n  TwoX: {Type: String, Default: ''}\n" +
-                         resource}});
+                      "Parameters:\n  Net: {Type: String}\n  Size: {Type: Number}\n"
+                          + gives_x},
+       {"user.yaml",
+        "Parameters:\n  OneX: {Type: String}\n  TwoX: {Type: String, Default: ''}\n" + resource}});
   const std::string text = aws::main_template(linked.plan());
-  CHECK(section(text, "Conditions") ==
-        "Conditions:\n  UseTwoIsOn: !Equals [!Ref UseTwo, 'true']\n");
-  CHECK(section(text, "Resources") == "Resources:\n"
-                                      "  One:\n"
-                                      "    Type: AWS::CloudFormation::Stack\n"
-                                      "    Properties:\n"
-                                      "      TemplateURL: 'store.yaml'\n"
-                                      "      Parameters:\n"
-                                      "        Net: !Ref Net\n"
-                                      "        Size: !Ref OneSize\n"
-                                      "  Two:\n"
-                                      "    Type: AWS::CloudFormation::Stack\n"
-                                      "    Condition: UseTwoIsOn\n"
-                                      "    Properties:\n"
-                                      "      TemplateURL: 'store.yaml'\n"
-                                      "      Parameters:\n"
-                                      "        Net: !Ref Net\n"
-                                      "        Size: !Ref TwoSize\n"
-                                      "  User:\n"
-                                      "    Type: AWS::CloudFormation::Stack\n"
-                                      "    Properties:\n"
-                                      "      TemplateURL: 'user.yaml'\n"
-                                      "      Parameters:\n"
-                                      "        OneX: !GetAtt One.Outputs.X\n"
-                                      "        TwoX: !If [UseTwoIsOn, !GetAtt Two.Outputs.X, !Ref "
-                                      "AWS::NoValue]\n");
-  CHECK(section(text, "Outputs") == "Outputs:\n"
-                                    "  OneX:\n"
-                                    "    Value: !GetAtt One.Outputs.X\n"
-                                    "  TwoX:\n"
-                                    "    Condition: UseTwoIsOn\n"
-                                    "    Value: !GetAtt Two.Outputs.X\n");
+  CHECK(section(text, "Conditions")
+        == "Conditions:\n  UseTwoIsOn: !Equals [!Ref UseTwo, 'true']\n");
+  CHECK(section(text, "Resources")
+        == "Resources:\n"
+           "  One:\n"
+           "    Type: AWS::CloudFormation::Stack\n"
+           "    Properties:\n"
+           "      TemplateURL: 'store.yaml'\n"
+           "      Parameters:\n"
+           "        Net: !Ref Net\n"
+           "        Size: !Ref OneSize\n"
+           "  Two:\n"
+           "    Type: AWS::CloudFormation::Stack\n"
+           "    Condition: UseTwoIsOn\n"
+           "    Properties:\n"
+           "      TemplateURL: 'store.yaml'\n"
+           "      Parameters:\n"
+           "        Net: !Ref Net\n"
+           "        Size: !Ref TwoSize\n"
+           "  User:\n"
+           "    Type: AWS::CloudFormation::Stack\n"
+           "    Properties:\n"
+           "      TemplateURL: 'user.yaml'\n"
+           "      Parameters:\n"
+           "        OneX: !GetAtt One.Outputs.X\n"
+           "        TwoX: !If [UseTwoIsOn, !GetAtt Two.Outputs.X, !Ref "
+           "AWS::NoValue]\n");
+  CHECK(section(text, "Outputs")
+        == "Outputs:\n"
+           "  OneX:\n"
+           "    Value: !GetAtt One.Outputs.X\n"
+           "  TwoX:\n"
+           "    Condition: UseTwoIsOn\n"
+           "    Value: !GetAtt Two.Outputs.X\n");
 }
 
 TEST_CASE("what cannot be joined is refused by file and line") {
-  CHECK(Linked({{"a.yaml", gives_x}, {"b.yaml", gives_x}}).failure() ==
-        "stacks/b.yaml:4: output X is given by a as well");
+  CHECK(Linked({{"a.yaml", gives_x}, {"b.yaml", gives_x}}).failure()
+        == "stacks/b.yaml:4: output X is given by a as well");
   CHECK(Linked({{"a.yaml", takes_x}, {"b.yaml", "Parameters:\n  X: {Type: Number}\n" + resource}})
-            .failure() ==
-        "stacks/b.yaml:2: parameter X is declared in another way than in stacks/a.yaml:2");
+            .failure()
+        == "stacks/b.yaml:2: parameter X is declared in another way than in stacks/a.yaml:2");
   CHECK(Linked({{"a.yaml", takes_x + "Outputs:\n  Y: {Value: x}\n"},
                 {"b.yaml", "Parameters:\n  Y: {Type: String}\n" + gives_x}})
-            .failure() == "stacks/a.yaml: the component needs others that need it");
+            .failure()
+        == "stacks/a.yaml: the component needs others that need it");
   CHECK(Linked({{"a.yaml", "Metadata: {moodle-stack: {EnabledBy: Use}}\n" + gives_x},
                 {"b.yaml", takes_x}})
-            .failure() == "stacks/b.yaml:2: parameter X needs a default: a may be absent");
+            .failure()
+        == "stacks/b.yaml:2: parameter X needs a default: a may be absent");
   CHECK_THROWS_WITH_AS(Linked({{"a-b.yaml", resource}, {"aB.yaml", resource}}),
                        "stacks/a-b.yaml: the component name 'a-b' is not its own", cli::Error);
 }
 
 TEST_CASE("a default is set only where it fits") {
-  const Linked linked({{"a.yaml", "Parameters:\n  N: {Type: Number, MaxValue: 3}\n" + takes_x.substr(12)},
-                       {"b.yaml", gives_x}});
+  const Linked linked(
+      {{"a.yaml", "Parameters:\n  N: {Type: Number, MaxValue: 3}\n" + takes_x.substr(12)},
+       {"b.yaml", gives_x}});
   aws::Plan plan = linked.plan();
   plan.set("N", "3");
   CHECK(plan.parameter("N")->default_value == "3");

@@ -138,8 +138,12 @@ std::string line_at(const aws::Template& templ, int line) {
   return index < lines.size() ? lines[index] : "";
 }
 
-const std::vector<std::string> types = {"String", "Number", "CommaDelimitedList", "List<Number>",
-                                        "AWS::EC2::VPC::Id", "List<AWS::EC2::Subnet::Id>"};
+const std::vector<std::string> types = {"String",
+                                        "Number",
+                                        "CommaDelimitedList",
+                                        "List<Number>",
+                                        "AWS::EC2::VPC::Id",
+                                        "List<AWS::EC2::Subnet::Id>"};
 
 } // namespace
 
@@ -192,10 +196,10 @@ TEST_CASE("no template takes the database password, and user data is small and h
     }
     CHECK_MESSAGE(templ.text.find("resolve:secretsmanager") == std::string::npos, templ.path);
     for (const aws::Resource& resource : templ.resources) {
-      const aws::Node* data = resource.property("LaunchTemplateData");
-      const aws::Node* user_data = data == nullptr ? nullptr : data->find("UserData");
+      const aws::YamlNode* data = resource.property("LaunchTemplateData");
+      const aws::YamlNode* user_data = data == nullptr ? nullptr : data->find("UserData");
       if (user_data != nullptr) {
-        const aws::Node& format = *user_data->find("Fn::Base64")->find("Fn::Sub");
+        const aws::YamlNode& format = *user_data->find("Fn::Base64")->find("Fn::Sub");
         const std::string& script = format.is_scalar() ? format.text : format.items[0]->text;
         CHECK_MESSAGE(script.size() < 4096, templ.path); // EC2 takes 16 KiB
         CHECK_MESSAGE(script.find("assword") == std::string::npos, templ.path);
@@ -246,8 +250,8 @@ TEST_CASE("a mutated output of a component is found where it is used, or where i
       set.finds(templ, renamed(text, line), main, at_use);
       set.finds(templ, with(text, line, "Value", "[a, b]"), path,
                 [&](const auto&, const aws::Finding& finding) { return finding.line == line; });
-      const bool has_own_type = output.name.ends_with("SubnetIds") || output.name == "VpcId" ||
-                                output.name.ends_with("SecurityGroupId");
+      const bool has_own_type = output.name.ends_with("SubnetIds") || output.name == "VpcId"
+                                || output.name.ends_with("SecurityGroupId");
       if (has_own_type) {
         set.finds(templ, with(text, line, "Value", "!Ref AWS::Region"), main, at_use);
       }
@@ -256,7 +260,8 @@ TEST_CASE("a mutated output of a component is found where it is used, or where i
   CHECK(set.count > 100);
 }
 
-TEST_CASE("a mutated parameter of the main template is found where it is used, or where it stands") {
+TEST_CASE(
+    "a mutated parameter of the main template is found where it is used, or where it stands") {
   Mutants set;
   aws::Template& main = set.templates().back();
   const std::string text = main.text;
@@ -264,8 +269,8 @@ TEST_CASE("a mutated parameter of the main template is found where it is used, o
   for (const aws::Parameter& parameter : parameters) {
     const auto at_use = [&](const aws::Template& in, const aws::Finding& finding) {
       const std::string line = line_at(in, finding.line) + "]";
-      return line.find("!Ref " + parameter.name + "]") != std::string::npos ||
-             line.find("!Ref " + parameter.name + ",") != std::string::npos;
+      return line.find("!Ref " + parameter.name + "]") != std::string::npos
+             || line.find("!Ref " + parameter.name + ",") != std::string::npos;
     };
     set.finds(main, without(text, parameter.line), main.path, at_use);
     set.finds(main, renamed(text, parameter.line), main.path, at_use);

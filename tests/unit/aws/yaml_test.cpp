@@ -28,10 +28,10 @@ std::string repeated(const std::string& text, int times) {
 TEST_CASE("a short tag is the long form, and every value knows its line") {
   const auto document = aws::Document::parse(
       "A: !Sub 'x'\nB:\n  - !Ref C\n  - !If [D, !GetAtt E.F, '']\nG: {\"Fn::Sub\": y}\n", "t");
-  const aws::Node& root = document.root();
+  const aws::YamlNode& root = document.root();
   CHECK(root.find("A")->text_of("Fn::Sub") == "x");
   CHECK(root.find("B")->items[0]->text_of("Ref") == "C");
-  const aws::Node& choice = *root.find("B")->items[1]->find("Fn::If");
+  const aws::YamlNode& choice = *root.find("B")->items[1]->find("Fn::If");
   CHECK(choice.items[1]->text_of("Fn::GetAtt") == "E.F");
   CHECK(choice.items[1]->line == 4);
   CHECK(root.find("G")->text_of("Fn::Sub") == "y");
@@ -39,8 +39,9 @@ TEST_CASE("a short tag is the long form, and every value knows its line") {
 }
 
 TEST_CASE("JSON is read as well, tabs and all") {
-  const auto document = aws::Document::parse("{\n\t\"A\": {\n\t\t\"B\": [1,\t\"2\"]\n\t}\n}\n", "t");
-  const aws::Node& list = *document.root().find("A")->find("B");
+  const auto document =
+      aws::Document::parse("{\n\t\"A\": {\n\t\t\"B\": [1,\t\"2\"]\n\t}\n}\n", "t");
+  const aws::YamlNode& list = *document.root().find("A")->find("B");
   REQUIRE(list.items.size() == 2);
   CHECK(list.items[1]->text == "2");
   CHECK(list.items[1]->line == 3);
@@ -103,11 +104,11 @@ TEST_CASE("depth is bounded, in blocks, in flows and through aliases") {
     block += std::string(static_cast<std::size_t>(i), ' ') + "a:\n";
   }
   CHECK(failure(block) == "t.yaml:65: nested more than 64 levels deep");
-  CHECK(failure("A: " + repeated("[", 100) + repeated("]", 100)) ==
-        "t.yaml:1: nested more than 64 levels deep");
+  CHECK(failure("A: " + repeated("[", 100) + repeated("]", 100))
+        == "t.yaml:1: nested more than 64 levels deep");
   CHECK(failure("A: " + repeated("[", 100'000)) == "t.yaml:1: nested more than 64 levels deep");
-  const std::string ladder = "A: &a " + repeated("[", 40) + "1" + repeated("]", 40) + "\nB: " +
-                             repeated("[", 40) + "*a" + repeated("]", 40) + "\n";
+  const std::string ladder = "A: &a " + repeated("[", 40) + "1" + repeated("]", 40)
+                             + "\nB: " + repeated("[", 40) + "*a" + repeated("]", 40) + "\n";
   CHECK(failure(ladder) == "t.yaml:2: nested more than 64 levels deep");
 }
 
