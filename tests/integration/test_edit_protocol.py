@@ -18,10 +18,9 @@ from harness import facts, main, tool
 from postgres import wait_until
 from site_folder import CONFIG, SiteTest, kill_at_random, seconds_of, tree
 
-MUC_SET = ("moodle-muc", "set", "--servers", "endpoint", "--app-cache-endpoint", "127.0.0.1:11311", "--no-probe")
+MUC_SET = ("moodle-muc", "set", "--servers", "endpoint", "--no-probe", "--app-cache-endpoint", "127.0.0.1:11311")
 MUC_REMOVE = ("moodle-muc", "remove")
-SESSION_SET = ("moodle-session", "set", "--servers", "endpoint", "--session-cache-endpoint", "127.0.0.1:11312", "--force",
-               "--no-probe")
+SESSION_SET = ("moodle-session", "set", "--servers", "endpoint", "--no-probe", "--session-cache-endpoint", "127.0.0.1:11312", "--force")
 SESSION_UNSET = ("moodle-session", "unset")
 BEFORE = "moodle-4.1-before.php"
 MAPPED = "moodle-4.1-store-mapped.php"

@@ -10,7 +10,7 @@ from harness import FIXTURES, facts, main, tool
 from postgres import free_port, wait_until
 from site_folder import SiteTest, moodle_write
 
-ENDPOINT = ("--servers", "endpoint", "--app-cache-endpoint", "127.0.0.1:11311")
+ENDPOINT = ("--servers", "endpoint", "--no-probe", "--app-cache-endpoint", "127.0.0.1:11311")
 CHANGED = facts("muc-result=changed")
 UNCHANGED = facts("muc-result=unchanged")
 PLANNED = facts("muc-result=planned")
@@ -138,7 +138,7 @@ class Kept(MucTest):
                       "$c['stores']['elasticache']['lock'] = 'other';"
                       "$c['stores']['last'] = array_merge($c['stores']['elasticache'], ['name' => 'last']);")
         order = list(self.configuration()["stores"])
-        self.muc_set("--servers", "nodes", "--app-cache-node", "10.0.0.1", "--app-cache-node", "10.0.0.2:11212",
+        self.muc_set("--servers", "nodes", "--no-probe", "--app-cache-node", "10.0.0.1", "--app-cache-node", "10.0.0.2:11212",
                      "--weight", "10.0.0.2:11212=3")
         self.assertEqual(list(self.configuration()["stores"]), order)
         self.assertEqual(self.store(), {
@@ -146,7 +146,7 @@ class Kept(MucTest):
             "prefix": "moodle-1_", "hash": 0, "bufferwrites": 0, "clustered": False, "setservers": [],
             "isshared": 1})
         self.assertEqual(self.configuration()["stores"]["elasticache"]["lock"], "other")
-        self.muc_set("--app-cache-node", "10.0.0.1", "--prefix", "", "--compression", "on", "--serialiser", "php")
+        self.muc_set("--no-probe", "--app-cache-node", "10.0.0.1", "--prefix", "", "--compression", "on", "--serialiser", "php")
         self.assertEqual([self.store()[key] for key in ("prefix", "compression", "serialiser")], ["", 1, 1])
 
     def test_a_store_whose_key_is_not_its_name(self):
@@ -313,12 +313,12 @@ class Servers(MucTest):
                                 f"$CFG->session_{key} = '{value}';\nrequire_once"))
             more = ["--servers", "endpoint"] if "--app-cache-endpoint" in options else []
             self.expect_untouched(
-                "moodle-muc", "set", *options, *more, "--config", self.config, code=78,
+                "moodle-muc", "set", *options, *more, "--no-probe", "--config", self.config, code=78,
                 err=re.compile(r"moodle-muc: error: \S+:\d+ holds the site's sessions; purging caches would end them "
                                r"all\nmoodle-muc: hint: [^\n]+\n"))
         # Settings of a handler that is not in use do not count.
         self.config.write_text(self.config.read_text().replace("session\\redis", "session\\file"))
-        self.muc_set("--app-cache-node", "10.0.0.2:6379")
+        self.muc_set("--no-probe", "--app-cache-node", "10.0.0.2:6379")
 
     def test_a_moodle_without_the_plugin(self):
         hint = ("moodle-muc: hint: Moodle 4.2 and later cache in Redis or Valkey; 'moodle-session set' can still "
@@ -343,7 +343,7 @@ class Pipelines(MucTest):
         stream = ("#facts 1\nstack-name=Moodle\n#a comment\napp-cache-endpoint=127.0.0.1:11311\n"
                   "app-cache-engine=memcached\napp-cache-tls=false\nmuc-result=old\nalb-ip=10.0.0.1\n#end\n")
         out = stream.replace("muc-result=old\n", "").replace("#end\n", "muc-result={}\n#end\n")
-        common = ("--servers", "endpoint", "--config", self.config)
+        common = ("--servers", "endpoint", "--no-probe", "--config", self.config)
         self.expect("moodle-muc", "set", "-f", "-", *common, stdin=stream, out=out.format("changed"), err=DID)
         self.assertEqual(self.muc.read_bytes(), self.fixture(MAPPED))
         self.expect("moodle-muc", "set", "-f", self.write("saved.facts", stream), *common,
