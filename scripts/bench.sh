@@ -78,7 +78,7 @@ bench_set() { # COMMAND ENDPOINT-OPTION
 
 # Generating and checking stacks; that many sites should take that many times as long as one.
 bench_stack() {
-  local everything='--with cloudfront --with dns' lint count seen one= checker
+  local everything='--with cloudfront --with dns' one='' lint count seen checker
   row 'moodle-stack generate, everything' \
     "$(measure "moodle-stack generate -q -o $work/stack $everything" "rm -rf $work/stack")" \
     'php -n' "$bare"
@@ -116,18 +116,6 @@ bench_site() {
     say "this Moodle has no memcached cache store: moodle-muc set is not measured"
   fi
   bench_set moodle-session "--session-cache-endpoint 127.0.0.1:$SESSION_CACHE_PORT"
-}
-
-bench_stack() {
-  local lint
-  row 'moodle-stack generate' "$(measure "moodle-stack generate --output $work/stack")" 'php -n' "$bare"
-  lint=$(measure "moodle-stack lint $work/stack")
-  row 'moodle-stack lint' "$lint" 'php -n' "$bare"
-  if [[ -x ${CFN_LINT:-} ]]; then
-    # It takes seconds: a few runs tell enough.
-    row cfn-lint "$(runs=3 measure "$CFN_LINT --non-zero-exit-code error $(echo "$work"/stack/*.yaml)")" \
-      'moodle-stack lint' "$lint"
-  fi
 }
 
 install_missing "${build_packages[@]}" "${sandbox_packages[@]}" "${bench_packages[@]}"
