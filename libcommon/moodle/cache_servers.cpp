@@ -35,23 +35,6 @@ std::vector<net::Endpoint> parse_servers(const std::vector<std::string>& texts,
   return servers;
 }
 
-/// The first line of the file. ElastiCache takes 16 to 128 printable characters.
-std::string read_password(const std::string& path) {
-  constexpr std::size_t longest_file = 4096;
-  const std::string text = cli::read_input(path, longest_file).text;
-  std::string password = text.substr(0, text.find_first_of("\r\n"));
-  if (password.empty()) {
-    throw Error(ExitCode::data, fmt::format("the first line of {} is empty", shown(path)));
-  }
-  const bool fits =
-      std::all_of(password.begin(), password.end(), [](char c) { return c >= ' ' && c < 0x7F; });
-  if (!fits) {
-    throw Error(ExitCode::data,
-                fmt::format("the first line of {} holds more than printable ASCII", shown(path)));
-  }
-  return password;
-}
-
 /// Whether a PHP extension of this host holds the text. Starting PHP with all of its extensions
 /// takes several times as long as this look, and almost no PHP has Amazon's client.
 bool any_extension_mentions(php::Runtime& php, std::string_view text) {
@@ -271,7 +254,7 @@ CacheServers choose_servers(const CacheServerOptions& options, php::Runtime& php
     }
   }
   if (options.password_file) {
-    chosen.access.password = read_password(*options.password_file);
+    chosen.access.password = cli::read_password(*options.password_file);
   }
   choose_redis(options, chosen);
   return chosen;

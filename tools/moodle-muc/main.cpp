@@ -161,7 +161,8 @@ public:
   ExitCode run(cli::Context& context) override {
     Muc muc(site_);
     require_store(muc.site, servers_.protocol());
-    const moodle::CacheServers servers = moodle::choose_servers(servers_, muc.php, context.log());
+    moodle::CacheServers servers = moodle::choose_servers(servers_, muc.php, context.log());
+    servers.access.key_prefix = settings_.prefix.value_or(""); // the keys that an ACL may allow
     context.log().detail("chosen: " + servers.reason);
     moodle::refuse_session_servers(muc.site, servers, servers_, context.log());
     if (mode_.writes()) {

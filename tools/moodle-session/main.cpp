@@ -180,6 +180,11 @@ private:
       moodle::refuse_store_servers(*config, servers, settings_.database.value_or(0), servers_,
                                    context.log());
     }
+    for (const auto& [key, value] : wanted.values) {
+      if (key == "session_redis_prefix") {
+        servers.access.key_prefix = *value.string(); // the keys that an ACL may allow
+      }
+    }
     if (edit_.mode.writes() && !servers_.no_probe) {
       judge_servers(servers, servers_.timeout, context.log());
       moodle::prove_servers(servers_, servers);
