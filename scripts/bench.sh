@@ -13,7 +13,7 @@ runs=${RUNS:-30}
 # The peak is the largest resident set of any process in it.
 measure() { # COMMAND [PREPARE]
   local command=$1 prepare=${2:-true} peak
-  hyperfine --style none --shell none --warmup 3 --runs "$runs" --prepare "sh -c '$prepare'" \
+  hyperfine --style none --shell none --warmup "${warmup:-3}" --runs "$runs" --prepare "sh -c '$prepare'" \
     --export-json "$work/result.json" "$command" >/dev/null 2>"$work/errors" || {
     cat "$work/errors" >&2
     die "failed: $command"
@@ -76,6 +76,31 @@ bench_set() { # COMMAND ENDPOINT-OPTION
   done
 }
 
+# Generating and checking stacks; that many sites should take that many times as long as one.
+bench_stack() {
+  local everything='--with cloudfront --with dns' one='' lint count seen checker
+  row 'moodle-stack generate, everything' \
+    "$(measure "moodle-stack generate -q -o $work/stack $everything" "rm -rf $work/stack")" \
+    'php -n' "$bare"
+  lint=$(measure "moodle-stack lint -q $work/stack")
+  row 'moodle-stack lint, everything' "$lint" 'php -n' "$bare"
+  checker=${CFN_LINT:-$(command -v cfn-lint || true)}
+  if [[ $checker ]]; then
+    row 'cfn-lint, the same files' \
+      "$(runs=3 warmup=1 measure "$checker --ignore-checks W3002 -- $(echo "$work"/stack/*.yaml)")" \
+      'moodle-stack lint' "$lint"
+  else
+    say "cfn-lint is missing (CFN_LINT names it): it is not measured"
+  fi
+  for count in 1 10 100 1000; do
+    seen=$(runs=1 warmup=0 measure "sh -c 'for i in \$(seq $count); do moodle-stack generate -q \
+      -o $work/sites/\$i --set DomainName=s\$i.example.org >$work/out || exit; done'" \
+      "rm -rf $work/sites; mkdir $work/sites")
+    one=${one:-$seen}
+    row "moodle-stack generate, $count site(s)" "$seen" 'one site' "$one"
+  done
+}
+
 bench_site() {
   local moodle=
   site_up 10000
@@ -91,18 +116,6 @@ bench_site() {
     say "this Moodle has no memcached cache store: moodle-muc set is not measured"
   fi
   bench_set moodle-session "--session-cache-endpoint 127.0.0.1:$SESSION_CACHE_PORT"
-}
-
-bench_stack() {
-  local lint
-  row 'moodle-stack generate' "$(measure "moodle-stack generate --output $work/stack")" 'php -n' "$bare"
-  lint=$(measure "moodle-stack lint $work/stack")
-  row 'moodle-stack lint' "$lint" 'php -n' "$bare"
-  if [[ -x ${CFN_LINT:-} ]]; then
-    # It takes seconds: a few runs tell enough.
-    row cfn-lint "$(runs=3 measure "$CFN_LINT --non-zero-exit-code error $(echo "$work"/stack/*.yaml)")" \
-      'moodle-stack lint' "$lint"
-  fi
 }
 
 install_missing "${build_packages[@]}" "${sandbox_packages[@]}" "${bench_packages[@]}"

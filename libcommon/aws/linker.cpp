@@ -223,7 +223,7 @@ private:
 
   void header() {
     std::vector<std::string> names;
-    for (const Stack& stack : plan_.stacks) {
+    for (const LinkedStack& stack : plan_.stacks) {
       names.push_back(stack.component->name);
     }
     line("# Written by moodle-stack generate. Change the options and generate again instead of "
@@ -291,7 +291,7 @@ private:
 
   void conditions() {
     std::set<std::string> switches;
-    for (const Stack& stack : plan_.stacks) {
+    for (const LinkedStack& stack : plan_.stacks) {
       if (!stack.component->enabled_by.empty()) {
         switches.insert(stack.component->enabled_by);
       }
@@ -307,7 +307,7 @@ private:
 
   void resources() {
     line("\nResources:");
-    for (const Stack& stack : plan_.stacks) {
+    for (const LinkedStack& stack : plan_.stacks) {
       const Component& component = *stack.component;
       line("  {}:", component.logical_id);
       line("    Type: AWS::CloudFormation::Stack");
@@ -372,7 +372,7 @@ void Plan::set(const std::string& name, const std::string& value) {
   const auto at = std::find_if(parameters.begin(), parameters.end(),
                                [&](const Parameter& p) { return p.name == name; });
   if (at == parameters.end()) {
-    for (const Stack& stack : stacks) {
+    for (const LinkedStack& stack : stacks) {
       for (const Argument& argument : stack.arguments) {
         if (argument.provider != nullptr
             && stack.component->parameter_name(argument.parameter->name) == name) {
@@ -401,7 +401,7 @@ Plan link(const std::vector<const Component*>& components) {
     if (!component->enabled_by.empty()) {
       hoister.add_switch(*component);
     }
-    Stack stack{component, {}};
+    LinkedStack stack{component, {}};
     for (const Parameter& parameter : component->templ->parameters) {
       if (const Provider* provider = provider_of(providers, *component, parameter)) {
         check_availability(*component, parameter, *provider->component);

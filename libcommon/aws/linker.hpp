@@ -17,7 +17,7 @@ struct Argument {
   std::string source; ///< the provider's own name for the output, or the main parameter
 };
 
-struct Stack {
+struct LinkedStack {
   const Component* component = nullptr;
   std::vector<Argument> arguments;
 };
@@ -35,7 +35,7 @@ struct PassedOutput {
 
 /// How components make up a main template. Stacks stand behind those that they take outputs from.
 struct Plan {
-  std::vector<Stack> stacks;
+  std::vector<LinkedStack> stacks;
   std::vector<Parameter> parameters;
   std::map<std::string, std::string>
       types; ///< parameters that travel under another type than declared

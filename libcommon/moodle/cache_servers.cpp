@@ -170,13 +170,6 @@ void check_servers(const std::vector<std::string>& texts, CacheProtocol protocol
   }
 }
 
-std::string dns_name(std::string_view host) {
-  std::string name(host.ends_with('.') ? host.substr(0, host.size() - 1) : host);
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return name;
-}
-
 } // namespace
 
 const char* text(CacheProtocol protocol) noexcept {
@@ -255,7 +248,7 @@ void CacheServerOptions::validate(const cli::Options& options) const {
 
 bool is_among(const net::Endpoint& server, const std::vector<net::Endpoint>& servers) {
   return std::any_of(servers.begin(), servers.end(), [&](const net::Endpoint& other) {
-    return other.port == server.port && dns_name(other.host) == dns_name(server.host);
+    return net::canonical(other) == net::canonical(server);
   });
 }
 

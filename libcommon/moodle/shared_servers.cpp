@@ -30,10 +30,7 @@ struct Servers {
 using Identities = std::set<std::string>;
 
 void add_names(const Endpoint& server, const net::Deadline& deadline, Identities& identities) {
-  std::string name = server.text();
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  identities.insert(name);
+  identities.insert(net::canonical(server).text());
   for (std::string& address : net::addresses(server, deadline)) {
     identities.insert(std::move(address));
   }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <arpa/inet.h>
 #include <array>
+#include <cctype>
 #include <limits>
 
 namespace net {
@@ -90,6 +91,16 @@ Endpoint parse_endpoint(std::string_view text, std::uint16_t default_port) {
     throw fail("the port is a number from 1 to 65535");
   }
   return {std::string(host), port};
+}
+
+Endpoint canonical(const Endpoint& endpoint) {
+  std::string host = endpoint.host;
+  if (host.ends_with('.')) {
+    host.pop_back();
+  }
+  std::transform(host.begin(), host.end(), host.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return {std::move(host), endpoint.port};
 }
 
 } // namespace net

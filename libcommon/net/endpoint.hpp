@@ -18,6 +18,9 @@ struct Endpoint {
   auto operator<=>(const Endpoint&) const = default;
 };
 
+/// The endpoint under the name that DNS compares by: lower case, without a final dot.
+Endpoint canonical(const Endpoint& endpoint);
+
 /// Reads "host:port", "[v6]:port", "host" or "[v6]"; the port falls back to `default_port`, and has
 /// to be there when that is 0. The host may hold only what a host name or an IP address can hold
 /// (letters, digits, '.', '-', '_'; at most 253 bytes), so that it is safe in a configuration file,

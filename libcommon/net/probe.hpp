@@ -44,8 +44,8 @@ Probe<Status> collect(const Endpoint& endpoint, std::future<Status>& answer,
 constexpr std::size_t most_at_once = 300;
 
 /// Asks all of them at once, a thread each, in groups of `most_at_once`: the time it takes is that
-/// of the slowest. `ask` throws cli::Error, and should keep to `timeout` by itself: a server that it
-/// is not done with soon after is given up, and the thread left behind. Answers in the order of
+/// of the slowest. `ask` throws cli::Error, and should keep to `timeout` by itself: a server that
+/// it is not done with soon after is given up, and the thread left behind. Answers in the order of
 /// `endpoints`. Throws Error{try_again} when the system has no thread left.
 template <typename Status>
 std::vector<Probe<Status>> probe_at_once(const std::vector<Endpoint>& endpoints,

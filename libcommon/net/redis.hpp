@@ -63,9 +63,10 @@ std::vector<Probe<RedisStatus>> probe_redis(const std::vector<Endpoint>& endpoin
 
 /// The nodes of the cluster that the endpoint belongs to, each once: first the primaries, then the
 /// replicas, both in alphabetical order, because every node lists them in an order of its own. The
-/// endpoint itself alone when its server is not in cluster mode. Never empty. Nodes that have failed, or
-/// whose address is not known, are left out. A node is given by its announced host name, and by its
-/// address only when it has none. Throws what redis_status() throws, and {config} for a Sentinel.
+/// endpoint itself alone when its server is not in cluster mode. Never empty. Nodes that have
+/// failed, or whose address is not known, are left out. A node is given by its announced host name,
+/// and by its address only when it has none. Throws what redis_status() throws, and {config} for a
+/// Sentinel.
 std::vector<Endpoint> redis_cluster_nodes(const Endpoint& endpoint, const RedisAccess& access,
                                           std::chrono::milliseconds timeout);
 
@@ -73,8 +74,9 @@ std::vector<Endpoint> redis_cluster_nodes(const Endpoint& endpoint, const RedisA
 /// passed over. Throws Error{data} when it names no version.
 RedisStatus parse_redis_info(std::string_view info);
 
-/// Reads the answer to CLUSTER NODES, in the order of redis_cluster_nodes(); `self` is the host of a node that does not
-/// know its own address. Throws Error{data} that shows the line that does not fit.
+/// Reads the answer to CLUSTER NODES, in the order of redis_cluster_nodes(); `self` is the host of
+/// a node that does not know its own address. Throws Error{data} that shows the line that does not
+/// fit.
 std::vector<Endpoint> parse_cluster_nodes(std::string_view answer, const std::string& self);
 
 } // namespace net

@@ -14,7 +14,8 @@ using cli::ExitCode;
 
 Error garbage(std::string_view line) {
   return {ExitCode::data,
-          fmt::format("it does not answer as Redis or Valkey does, but '{}'", cli::shown(cli::trim(line))),
+          fmt::format("it does not answer as Redis or Valkey does, but '{}'",
+                      cli::shown(cli::trim(line))),
           line.starts_with("ERROR") ? "this looks like memcached" : ""};
 }
 

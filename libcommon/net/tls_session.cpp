@@ -4,6 +4,7 @@
 #include "cli/text.hpp"
 #include "net/certificate.hpp"
 
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -88,10 +89,10 @@ void Tls::load() {
   if (context) {
     return;
   }
+  // A thread that was left behind may still be at it when the process ends.
+  OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, nullptr);
   const std::shared_ptr<SSL_CTX> fresh(allocated(SSL_CTX_new(TLS_client_method())), &SSL_CTX_free);
   SSL_CTX_set_min_proto_version(fresh.get(), TLS1_2_VERSION);
-  // A server that closes without saying so is noticed by its missing answer.
-  SSL_CTX_set_options(fresh.get(), SSL_OP_IGNORE_UNEXPECTED_EOF);
   if (ca_file) {
     trust_file(fresh.get(), *ca_file);
   } else {

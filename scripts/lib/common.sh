@@ -18,7 +18,7 @@ die() {
 build_packages=(
   cmake ninja-build g++ pkg-config php8.2-dev libphp8.2-embed php8.2-cli libpqxx-dev
   libmemcached-dev libboost-program-options-dev libfmt-dev nlohmann-json3-dev libyaml-cpp-dev
-  libssl-dev scdoc doctest-dev python3
+  libpcre2-dev libssl-dev scdoc doctest-dev python3
 )
 # shellcheck disable=SC2034
 sandbox_packages=(postgresql-15 memcached php8.2-cli)
@@ -28,6 +28,7 @@ test_packages=(
   php8.2-xml php8.2-zip php-memcached php-redis clang-format-14 clang-tidy-14 shellcheck shfmt
   redis-server apache2 libapache2-mod-php8.2 curl python3-venv patch man-db attr acl openssl
   clang-14 libclang-rt-14-dev
+  awscli
 )
 # shellcheck disable=SC2034
 bench_packages=(hyperfine python3)

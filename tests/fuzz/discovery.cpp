@@ -1,6 +1,7 @@
+#include "net/discovery.hpp"
+
 #include "cli/error.hpp"
 #include "fuzz.hpp"
-#include "net/discovery.hpp"
 #include "net/memcached.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

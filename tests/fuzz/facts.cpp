@@ -1,5 +1,6 @@
-#include "cli/error.hpp"
 #include "cli/facts.hpp"
+
+#include "cli/error.hpp"
 #include "fuzz.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -6,8 +6,8 @@
 #include <string_view>
 
 /// What every fuzz target needs. A target is tests/fuzz/<name>.cpp, which defines
-/// LLVMFuzzerTestOneInput(); the only exception that may leave the code that it tests is cli::Error,
-/// which it catches.
+/// LLVMFuzzerTestOneInput(); the only exception that may leave the code that it tests is
+/// cli::Error, which it catches.
 namespace fuzz {
 
 inline std::string_view text(const std::uint8_t* data, std::size_t size) {

@@ -1,6 +1,7 @@
+#include "net/redis.hpp"
+
 #include "cli/error.hpp"
 #include "fuzz.hpp"
-#include "net/redis.hpp"
 #include "net/suitability.hpp"
 
 namespace {

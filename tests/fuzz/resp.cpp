@@ -1,6 +1,7 @@
+#include "net/resp.hpp"
+
 #include "cli/error.hpp"
 #include "fuzz.hpp"
-#include "net/resp.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto input = fuzz::text(data, size);

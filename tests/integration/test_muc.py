@@ -329,7 +329,7 @@ class Servers(MucTest):
                                   "memcached/lib.php is not there (Moodle 4.2 removed it, MDL-77161)\n" + hint)
         (self.site / "version.php").unlink()
         self.expect_untouched("moodle-muc", "set", *ENDPOINT, "--config", self.config, code=78,
-                              err="moodle-muc: error: cannot tell whether the site's Moodle has a memcached cache store: "
+                              err="moodle-muc: error: cannot tell which cache stores the site's Moodle has: "
                                   "its code is not beside DIR/site/config.php\n"
                                   "moodle-muc: hint: name its release with --moodle-version\n")
         self.expect_untouched("moodle-muc", "set", *ENDPOINT, "--config", self.config, "--moodle-version", "4.2",
@@ -374,7 +374,7 @@ class Together(MucTest):
     COUNT = 50
 
     def set_all(self):
-        running = [subprocess.Popen([tool("moodle-muc"), "set", *ENDPOINT, "--store", f"s{i}", "--lock-timeout", "120",
+        running = [subprocess.Popen([tool("moodle-muc"), "set", *ENDPOINT, "--no-probe", "--store", f"s{i}", "--lock-timeout", "120",
                                      "--map", "application=default_application", "--config", self.config],
                                     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
                    for i in range(self.COUNT)]

@@ -25,6 +25,7 @@ class CacheTest(SiteTest):
     """A Moodle 4.5 site, which keeps its caches in Redis only."""
 
     release = "4.5.6"
+    servers_exist = True
 
     def setUp(self):
         super().setUp()

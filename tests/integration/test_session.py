@@ -337,8 +337,8 @@ class CacheStore(SessionTest):
 
     def test_servers_of_the_cache_store_are_refused(self):
         self.write_muc("moodle-4.1-store-mapped.php")
-        error = ("moodle-session: error: 127.0.0.1:11311 is a server of the cache store 'elasticache'; purging caches would "
-                 "end all sessions there\nmoodle-session: hint: sessions and application caches need a cluster each\n")
+        error = ("moodle-session: error: 127.0.0.1:11311 is a server of the cache store 'elasticache', and no place for "
+                 "sessions: purging caches would end them all\nmoodle-session: hint: sessions and application caches need a cluster each\n")
         self.refused("--session-cache-endpoint", "127.0.0.1:11311", "--servers", "endpoint", "--force", err=error)
         self.refused("--session-cache-node", "127.0.0.2", "--session-cache-node", "127.0.0.1:11311", "--force", err=error)
         self.refused("--session-cache-endpoint", "127.0.0.1:11311", "--session-cache-node", "127.0.0.2", "--force", err=error)

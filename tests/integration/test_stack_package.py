@@ -30,8 +30,20 @@ class FakeS3(http.server.BaseHTTPRequestHandler):
         self.answer(404)
 
     def do_PUT(self):
-        self.server.stored[self.path] = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.stored[self.path] = self.body()
         self.answer(200)
+
+    def body(self) -> bytes:
+        """Newer releases of the AWS CLI send chunks, older ones a length."""
+        if "Content-Length" in self.headers:
+            return self.rfile.read(int(self.headers["Content-Length"]))
+        content = b""
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            content += self.rfile.read(size)
+            self.rfile.readline()
+        while self.rfile.readline().strip():  # trailers
+            pass
+        return content
 
     def answer(self, code):
         self.send_response(code)

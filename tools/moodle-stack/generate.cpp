@@ -19,7 +19,7 @@ void Generate::validate(const cli::Options&) {
 ExitCode Generate::run(cli::Context& context) {
   const aws::Plan plan = selection_.plan();
   Files files = {{"main.yaml", aws::main_template(plan)}};
-  for (const aws::Stack& stack : plan.stacks) {
+  for (const aws::LinkedStack& stack : plan.stacks) {
     files[stack.component->file()] = stack.component->templ->text;
   }
   const bool changed = write_folder(*folder_, files);

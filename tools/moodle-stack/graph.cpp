@@ -16,7 +16,7 @@ struct Flow {
 /// What each stack takes from each other one, in the order of the plan.
 std::vector<Flow> flows_of(const aws::Plan& plan) {
   std::vector<Flow> flows;
-  for (const aws::Stack& stack : plan.stacks) {
+  for (const aws::LinkedStack& stack : plan.stacks) {
     std::map<const aws::Component*, std::size_t> at;
     for (const aws::Argument& argument : stack.arguments) {
       if (argument.provider == nullptr) {
@@ -35,7 +35,7 @@ std::vector<Flow> flows_of(const aws::Plan& plan) {
 /// What may be absent at run time is drawn with a broken line.
 std::string mermaid(const aws::Plan& plan) {
   std::string out = "flowchart TD\n";
-  for (const aws::Stack& stack : plan.stacks) {
+  for (const aws::LinkedStack& stack : plan.stacks) {
     const aws::Component& component = *stack.component;
     out += fmt::format("  {}[{}]\n", component.logical_id, component.name);
   }
@@ -49,7 +49,7 @@ std::string mermaid(const aws::Plan& plan) {
 
 std::string dot(const aws::Plan& plan) {
   std::string out = "digraph stack {\n  node [shape=box];\n";
-  for (const aws::Stack& stack : plan.stacks) {
+  for (const aws::LinkedStack& stack : plan.stacks) {
     const aws::Component& component = *stack.component;
     out += fmt::format("  {} [label=\"{}\"{}];\n", component.logical_id, component.name,
                        component.enabled_by.empty() ? "" : ", style=dashed");

@@ -37,7 +37,7 @@ bool is_empty(const Values& values, const std::string& name) {
 /// The parameters that switch components on and off at run time.
 std::vector<std::string> switches_of(const aws::Plan& plan) {
   std::vector<std::string> names;
-  for (const aws::Stack& stack : plan.stacks) {
+  for (const aws::LinkedStack& stack : plan.stacks) {
     if (!stack.component->enabled_by.empty()) {
       names.push_back(stack.component->enabled_by);
     }
@@ -98,7 +98,7 @@ void impose_production(const aws::Plan& plan, Values& values) {
 void check_combinations(const aws::Plan& plan, const Values& values) {
   const auto has = [&](std::string_view component) {
     return std::any_of(plan.stacks.begin(), plan.stacks.end(),
-                       [&](const aws::Stack& s) { return s.component->name == component; });
+                       [&](const aws::LinkedStack& s) { return s.component->name == component; });
   };
   if (has("cloudfront") && is_filled(values, "DomainName")
       && is_empty(values, "CloudFrontCertificateArn")) {

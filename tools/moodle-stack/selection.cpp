@@ -129,7 +129,7 @@ void Selection::set_engine(aws::Plan& plan) {
     return;
   }
   bool found = false;
-  for (const aws::Stack& stack : plan.stacks) {
+  for (const aws::LinkedStack& stack : plan.stacks) {
     const aws::Component& cache = *stack.component;
     if (!cache.is_instance || cache.templ->parameter("Engine") == nullptr) {
       continue;
