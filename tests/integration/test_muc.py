@@ -152,7 +152,7 @@ class Kept(MucTest):
     def test_a_store_whose_key_is_not_its_name(self):
         self.muc_set(*ENDPOINT)
         self.edit_muc("$c['stores']['key'] = $c['stores']['elasticache']; unset($c['stores']['elasticache']);")
-        self.muc_set("--servers", "endpoint", "--app-cache-endpoint", "127.0.0.1:11312")
+        self.muc_set("--servers", "endpoint", "--no-probe", "--app-cache-endpoint", "127.0.0.1:11312")
         stores = self.configuration()["stores"]
         self.assertNotIn("elasticache", stores)
         self.assertEqual(stores["key"]["configuration"]["servers"], [["127.0.0.1", "11312"]])
@@ -288,7 +288,7 @@ class Servers(MucTest):
         nodes = [["127.0.0.1", str(port)], ["127.0.0.2", str(port)]]
         for choice in ("nodes", "auto"):
             self.write_muc(BEFORE)
-            self.muc_set("--servers", choice, "--app-cache-endpoint", f"127.0.0.1:{port}")
+            self.muc_set("--servers", choice, "--no-probe", "--app-cache-endpoint", f"127.0.0.1:{port}")
             self.assertEqual([self.store()[key] for key in ("servers", "clustered", "setservers")],
                              [nodes, False, []])
 

@@ -246,6 +246,20 @@ class Adopted(CacheTest):
                   before="moodle-muc: the store 'My Redis' has these servers already and is kept in its place\n")
         self.assertEqual(self.store("My Redis")["configuration"]["server"], "cache.example.org:6379")
 
+    def test_a_memcached_store_of_moodles_page(self):
+        self.use_release("4.1.10")
+        memcached = Memcached(self)
+        self.write_muc("moodle-4.1-store-added.php")
+        self.edit_muc("$s = $c['stores']['elasticache']; unset($c['stores']['elasticache']); $s['name'] = 'Mem';"
+                      "$s['configuration']['prefix'] = 'ours_'; $c['stores']['Mem'] = $s;"
+                      "foreach (['servers', 'setservers'] as $k) {"
+                      f"$c['stores']['Mem']['configuration'][$k] = [['127.0.0.1', '{memcached.port}']]; }}")
+        before = self.store("Mem")
+        kept = "moodle-muc: the store 'Mem' has these servers already and is kept in its place\n"
+        self.sets(MUC, endpoint=memcached.address, engine="memcached", before=kept)
+        self.assertEqual((self.store("Mem"), self.store()), (before, None))
+        self.sets(MUC, endpoint=memcached.address, engine="memcached", before=kept, result="unchanged")
+
     def test_one_for_other_servers_is_left_alone(self):
         self.edit_muc(self.HAND_MADE % "other.example.org")
         before = self.store("My Redis")

@@ -184,11 +184,12 @@ void require_store(const moodle::Site& site, CacheProtocol protocol) {
                 hint);
   }
   if (site.dirroot.empty() && !site.version()) {
-    throw Error(ExitCode::config,
-                fmt::format("cannot tell which cache stores the site's Moodle has: its code is not "
-                            "beside {}",
-                            shown(site.config_path)),
-                "name its release with --moodle-version");
+    throw Error(
+        ExitCode::config,
+        fmt::format("cannot tell whether the site's Moodle has a {} cache store: its code is "
+                    "not beside {}",
+                    text(protocol), shown(site.config_path)),
+        "name its release with --moodle-version");
   }
   if (memcached && site.dirroot.empty() && *site.version() >= Version{4, 2}) {
     throw Error(ExitCode::config,
