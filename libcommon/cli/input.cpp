@@ -3,6 +3,7 @@
 #include "cli/error.hpp"
 #include "cli/unique_fd.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -58,6 +59,11 @@ std::string read_password(const std::string& path) {
   }
   if (line.empty()) {
     throw Error(ExitCode::data, fmt::format("{} has no password in its first line", input.name));
+  }
+  // What ElastiCache takes; anything else is another file, or one in another encoding.
+  if (!std::all_of(line.begin(), line.end(), [](char c) { return c >= ' ' && c < 0x7F; })) {
+    throw Error(ExitCode::data,
+                fmt::format("the first line of {} holds more than printable ASCII", input.name));
   }
   return line;
 }

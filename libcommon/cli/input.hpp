@@ -17,7 +17,8 @@ struct Input {
 Input read_input(const std::string& path, std::size_t max_bytes);
 
 /// The first line of a file that holds a password, without its line end. Errors name the file and
-/// never what is in it. Throws as read_input() does, and Error{data} when the line is empty.
+/// never what is in it. Throws as read_input() does, and Error{data} when the line is empty or
+/// not printable ASCII.
 std::string read_password(const std::string& path);
 
 } // namespace cli

@@ -443,7 +443,7 @@ class Unusable(CacheTest):
 
     def test_password_files(self):
         server = RedisServer(self).address
-        for content, reason in (("\n", "is empty"), ("", "is empty"), ("caf\u00e9 12345\n", "printable ASCII")):
+        for content, reason in (("\n", "no password in its first line"), ("", "no password in its first line"), ("caf\u00e9 12345\n", "printable ASCII")):
             path = self.write("bad-password", content)
             self.both_refused(server, "--password-file", path, code=65, reason=reason)
         self.both_refused(server, "--password-file", self.dir / "none", code=66, reason="No such file")
