@@ -29,7 +29,7 @@ test_packages=(
   redis-server apache2 libapache2-mod-php8.2 curl python3-venv patch man-db attr acl openssl
 )
 # shellcheck disable=SC2034
-bench_packages=(hyperfine python3)
+bench_packages=(hyperfine python3 fio)
 
 as_root() {
   if ((EUID == 0)); then
