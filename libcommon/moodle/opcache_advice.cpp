@@ -16,7 +16,9 @@ $read = function (string $service, array $files): array {
     $set = ['opcache.enable' => '1', 'opcache.validate_timestamps' => '1', 'opcache.revalidate_freq' => '2'];
     $loaded = false;
     foreach ($files as $file) {
-        $ini = @parse_ini_file($file, false, INI_SCANNER_RAW) ?: [];
+        // Only the lines that matter: php.ini is long, and most of the others are about other things.
+        $lines = implode('', preg_grep('/opcache/i', @file($file) ?: []));
+        $ini = @parse_ini_string($lines, false, INI_SCANNER_RAW) ?: [];
         $loaded = $loaded || str_contains(implode(' ', (array) ($ini['zend_extension'] ?? '')), 'opcache');
         foreach ([$ini, $ini['php_value'] ?? [], $ini['php_flag'] ?? [], $ini['php_admin_value'] ?? [],
                 $ini['php_admin_flag'] ?? []] as $values) {

@@ -91,7 +91,7 @@ TEST_CASE("Amazon Linux") {
 TEST_CASE("files that are no ini files count for nothing") {
   const Etc etc;
   etc.write("php/8.2/fpm/php.ini", "zend_extension=opcache\n");
-  etc.write("php/8.2/fpm/conf.d/99-bad.ini", "opcache.enable = (((\n\xff\xfe[[[");
+  etc.write("php/8.2/fpm/conf.d/99-bad.ini", "(((\n\xff\xfe[[[ opcache ]\n");
   CHECK(etc.settings() == "php8.2-fpm true true 2\n");
 }
 
