@@ -74,7 +74,7 @@ public:
   explicit Kept(const php::Array* store)
       : configuration_(store == nullptr ? nullptr : store->find("configuration")) {}
 
-  [[nodiscard]] Value operator()(const char* key, Value otherwise) const {
+  [[nodiscard]] Value operator()(const char* key, const Value& otherwise) const {
     const Value* const value = configuration_ == nullptr || configuration_->array() == nullptr
                                    ? nullptr
                                    : configuration_->array()->find(key);
