@@ -18,6 +18,7 @@ public:
       : command_(std::move(command)), verbosity_(verbosity) {}
 
   void set_verbosity(Verbosity verbosity) noexcept { verbosity_ = verbosity; }
+  [[nodiscard]] Verbosity verbosity() const noexcept { return verbosity_; }
 
   void error(std::string_view text) const { write("error: ", text); }
   void hint(std::string_view text) const { write("hint: ", text); }

@@ -82,14 +82,23 @@ struct Holder {
   std::string description;
 };
 
+std::string start_of(int fd) {
+  std::array<char, 512> buffer{};
+  const ssize_t length = ::pread(fd, buffer.data(), buffer.size(), 0);
+  return {buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(length, 0))};
+}
+
+/// An empty one is: its holder died, or has yet to write who it is.
+bool is_own_lock(const std::string& text, const std::string& command) {
+  return text.empty() || text.starts_with(command + " ");
+}
+
 Holder read_holder(int fd) {
   Holder holder;
   struct stat status {};
   ::fstat(fd, &status);
-  std::array<char, 512> buffer{};
-  const ssize_t length = ::pread(fd, buffer.data(), buffer.size(), 0);
-  const auto words = cli::split(
-      cli::trim({buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(length, 0))}), ' ');
+  const std::string text = start_of(fd);
+  const auto words = cli::split(cli::trim(text), ' ');
   const std::string since = local_time(status.st_mtim.tv_sec);
   if (words.size() != 3) {
     holder.description = fmt::format("held by Moodle, or left behind by it, since {}", since);
@@ -187,6 +196,61 @@ ExclusiveFile::~ExclusiveFile() {
   if (same_file(fd_.get(), path_)) {
     ::unlink(path_.c_str());
   }
+}
+
+FolderLock::FolderLock(Request request) : request_(std::move(request)) {
+  const std::string shown_path = shown(fmt::format("{}/{}", request_.path, request_.name));
+  const auto end = Clock::now() + request_.timeout;
+  for (;;) {
+    fd_.reset(::openat(request_.folder, request_.name.c_str(),
+                       O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666));
+    if (!fd_) {
+      const int error = errno;
+      const bool forbidden = cli::code_for_errno(error) == ExitCode::no_permission;
+      throw Error(forbidden ? ExitCode::no_permission : ExitCode::cannot_create,
+                  system_error(error, "cannot create the lock " + shown_path).message());
+    }
+    if (const std::string text = start_of(fd_.get()); !is_own_lock(text, request_.command)) {
+      throw Error(
+          ExitCode::data,
+          fmt::format("{} is in the way: it is not a lock of {}", shown_path, request_.command),
+          "move it away");
+    }
+    if (::flock(fd_.get(), LOCK_EX | LOCK_NB) == 0) {
+      if (is_held()) {
+        break;
+      }
+      continue; // its holder was done, and removed it
+    }
+    if (errno != EWOULDBLOCK && errno != EINTR) {
+      throw Error(ExitCode::io, system_error(errno, "cannot lock " + shown_path).message());
+    }
+    if (Clock::now() >= end) {
+      throw Error(ExitCode::try_again,
+                  fmt::format("the lock {} is {}", shown_path, read_holder(fd_.get()).description),
+                  "run the command again when it is done");
+    }
+    pause();
+  }
+  const std::string text = fmt::format("{} {} {}\n", request_.command, ::getpid(), host_name());
+  // Without this text the lock holds as well; what is left of a dead holder's must not mislead.
+  if (::ftruncate(fd_.get(), 0) == 0) {
+    [[maybe_unused]] const auto written = ::pwrite(fd_.get(), text.data(), text.size(), 0);
+  }
+}
+
+FolderLock::~FolderLock() {
+  if (is_held()) {
+    ::unlinkat(request_.folder, request_.name.c_str(), 0);
+  }
+}
+
+bool FolderLock::is_held() const {
+  struct stat opened {};
+  struct stat named {};
+  return ::fstat(fd_.get(), &opened) == 0
+         && ::fstatat(request_.folder, request_.name.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0
+         && opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
 }
 
 SignalsHeld::SignalsHeld() {

@@ -70,4 +70,30 @@ private:
   cli::UniqueFd fd_;
 };
 
+/// A lock on a whole folder, which may be on NFS: a file in it that says who holds it, held by
+/// flock(2), which NFSv4 takes to the server for every host that has the folder mounted. What a
+/// dead holder left behind does not lock, and is taken over; the file goes when the lock does.
+class FolderLock : public Lock {
+public:
+  struct Request {
+    int folder = -1;     ///< an open descriptor of it, which outlives the lock
+    std::string path;    ///< the folder's, for messages
+    std::string name;    ///< of the file in it
+    std::string command; ///< who asks
+    std::chrono::milliseconds timeout{10'000};
+  };
+
+  /// Throws cli::Error{try_again} that names the holder when the lock cannot be had in time;
+  /// {data} when the file in the way is not such a lock; {no_permission, cannot_create, io}.
+  explicit FolderLock(Request request);
+  ~FolderLock() override;
+
+  /// Whether the lock's file is still there and this one.
+  [[nodiscard]] bool is_held() const;
+
+private:
+  Request request_;
+  cli::UniqueFd fd_;
+};
+
 } // namespace io
