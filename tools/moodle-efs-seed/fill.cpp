@@ -8,7 +8,6 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
-#include <random>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,11 +17,6 @@ using content::block_bytes;
 using content::sector_bytes;
 
 namespace {
-
-std::uint64_t random_seed() {
-  std::random_device random;
-  return (std::uint64_t{random()} << 32U) | random();
-}
 
 /// Without O_DIRECT, writing only fills the page cache: flushed now and then, the progress is real,
 /// and a crash does not take much with it.
@@ -139,7 +133,7 @@ std::uint64_t intact_bytes(const SeedFolder& folder, const SeedFile& file) {
 }
 
 std::vector<Filling> plan_filling(const SeedFolder& folder, const Listing& listing,
-                                  std::uint64_t target, std::uint64_t file_size) {
+                                  std::uint64_t target, const NewFiles& new_files) {
   std::vector<Filling> fillings;
   std::uint64_t there = 0;
   for (const SeedFile& file : listing.files) {
@@ -155,17 +149,15 @@ std::vector<Filling> plan_filling(const SeedFolder& folder, const Listing& listi
     missing -= filling.upto - filling.from;
   }
   std::erase_if(fillings, [](const Filling& filling) { return filling.upto == filling.from; });
-  if (missing / file_size >= most_files) {
+  if (missing / new_files.size >= most_files) {
     throw Error(ExitCode::usage,
                 fmt::format("{} in files of {} are more than {} files", cli::size_text(missing),
-                            cli::size_text(file_size), most_files),
+                            cli::size_text(new_files.size), most_files),
                 "choose a larger --file-size");
   }
-  const std::uint64_t seed =
-      listing.files.empty() ? random_seed() : listing.files.front().header.seed;
   for (std::uint64_t number = listing.highest_number + 1; missing > 0; ++number) {
-    const std::uint64_t size = std::min(file_size, missing);
-    fillings.push_back({{seed, number, size}, 0, size, true});
+    const std::uint64_t size = std::min(new_files.size, missing);
+    fillings.push_back({{new_files.seed, number, size}, 0, size, true});
     missing -= size;
   }
   return fillings;

@@ -17,15 +17,21 @@ struct Filling {
   bool is_new = false;
 };
 
+/// How new files are to be; see content::Header.
+struct NewFiles {
+  std::uint64_t size = 0;
+  std::uint64_t seed = 0;
+};
+
 /// How far the file holds what it should, by what is on the disk: every block's first and last
 /// sector are read. The start of a block, or the end of what the file was to become.
 std::uint64_t intact_bytes(const SeedFolder& folder, const SeedFile& file);
 
 /// What to write so that the folder holds `target` bytes: first what an earlier run left
-/// unfinished, then new files of `file_size` and one for the rest. Depends on nothing but what is
+/// unfinished, then new files and a smaller one for the rest. Depends on nothing but what is
 /// there, so that a run that was stopped and resumed ends where an undisturbed one does.
 std::vector<Filling> plan_filling(const SeedFolder& folder, const Listing& listing,
-                                  std::uint64_t target, std::uint64_t file_size);
+                                  std::uint64_t target, const NewFiles& new_files);
 
 /// How much these would write, in bytes.
 std::uint64_t bytes_to_write(const std::vector<Filling>& fillings) noexcept;

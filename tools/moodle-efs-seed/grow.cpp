@@ -4,6 +4,7 @@
 #include "verbs.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <sys/resource.h>
 
 using cli::Error;
@@ -61,6 +62,8 @@ void Grow::declare(cli::Options& options) {
   target_.declare(options);
   options.group("Writing");
   declare_size(options, "file-size", file_size_, "the size of new files (default 1GiB)");
+  options.number("seed", seed_, 0, std::numeric_limits<std::uint64_t>::max(),
+                 "what the content of new files is made from (default 1)");
   declare_rate(options, "rate", rate_, "write at most this much, such as 50MiB/s");
   options.number("jobs,j", jobs_, 1, max_jobs, "how many files to write at a time (default 16)");
   site_.declare(options);
@@ -97,9 +100,9 @@ ExitCode Grow::grow(const SeedFolder& folder, cli::Context& context) const {
   if (writes) {
     folder.remove_begun(listing);
   }
-  const std::uint64_t file_size =
-      allowed_file_size(file_size_.value_or(default_file_size), context.log());
-  const auto fillings = plan_filling(folder, listing, target_.bytes(), file_size);
+  const NewFiles new_files{allowed_file_size(file_size_.value_or(default_file_size), context.log()),
+                           seed_.value_or(1)};
+  const auto fillings = plan_filling(folder, listing, target_.bytes(), new_files);
   const std::uint64_t missing = bytes_to_write(fillings);
   const std::uint64_t there = target_.bytes() - std::min(missing, target_.bytes());
   Work work(rate_);

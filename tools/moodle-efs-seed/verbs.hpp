@@ -69,6 +69,7 @@ private:
   std::vector<std::string> folder_;
   TargetOptions target_;
   std::optional<std::uint64_t> file_size_;
+  std::optional<std::uint64_t> seed_;
   std::optional<std::uint64_t> rate_;
   std::optional<std::uint64_t> jobs_;
   moodle::SiteOptions site_;
