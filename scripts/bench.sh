@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# Measures the commands against plain PHP on the sandbox (see sandbox.sh) and prints one table of
-# ratios, all measured in this run. It judges nothing. With MOODLE_DIRROOT the yardstick is also a
-# start of that Moodle. RUNS is how often each command runs (default 30).
+# Measures the commands against plain PHP on the sandbox (see sandbox.sh), and moodle-efs-seed against
+# fio and dd, and prints tables of ratios, all measured in this run. It judges nothing. With
+# MOODLE_DIRROOT the yardstick is also a start of that Moodle. RUNS is how often each command runs
+# (default 30), SEED_ROUNDS how often a file system is filled each way (default 3, 0 for not at all),
+# SEED_DIR where (default: the folder for temporary files; it needs 5 GiB), SEED_LARGE=1 adds 32 GiB.
 # CFN_LINT names a cfn-lint to compare moodle-stack lint with (scripts/test.sh installs one).
 set -euo pipefail
 source "$(dirname "$0")/lib/common.sh"
@@ -39,7 +41,7 @@ clean_up() {
   if [[ -f $work/site/sandbox.env ]]; then
     "$sandbox" down "$work/site"
   fi
-  rm -rf -- "$work"
+  rm -rf -- "$work" ${seed_data:+"$seed_data"}
 }
 
 site_up() { # USERS
@@ -118,6 +120,46 @@ bench_site() {
   bench_set moodle-session "--session-cache-endpoint 127.0.0.1:$SESSION_CACHE_PORT"
 }
 
+# Prints a row for every command of a file: how its times compare with those of the first.
+seed_rows() { # FILE NAME...
+  local file=$1
+  shift
+  printf '%s\n' "$@" | paste -d '\t' - "$file" | awk -F '[\t ]' -v OFS='\t' '
+    NR == 1 { median = $2; best = $3; cpu = $4 }
+    {
+      gsub("_", " ", $1)
+      printf "%-28s %9.0f %9.0f %9.0f %9.1f   %.2f x %.2f x %.2f x\n", $1, $2, $3, $4, $5 / 1024,
+        $2 / median, $3 / best, $4 / cpu
+    }'
+}
+
+# What there is to beat: fio with the same blocks and jobs, and what the reference architecture runs.
+bench_seed() {
+  local rounds=${SEED_ROUNDS:-3} data jobs=4
+  if ((rounds == 0)); then
+    return
+  fi
+  data=$(mktemp -d "${SEED_DIR:-$work}/seed.XXXXXX")
+  seed_data=$data
+  local grow="moodle-efs-seed grow '$data' --quiet --jobs $jobs --size"
+  local fill="fio --name=seed --directory='$data' --rw=write --bs=1M --size=1G --numjobs=$jobs --direct=1 \
+    --end_fsync=1 --ioengine=psync --group_reporting"
+  local copy="for i in \$(seq $jobs); do
+    dd if=/dev/zero of='$data'/\$i bs=1M count=1024 oflag=sync 2>/dev/null & done; wait"
+  local clear="rm -rf '$data'/* '$data'/.moodle*"
+  printf '\n%-28s %9s %9s %9s %9s   %s\n' '4 GiB of seed data' 'median ms' 'best ms' 'CPU ms' 'peak MiB' \
+    'median, best and CPU against fio'
+  python3 -B "$top/scripts/lib/rounds.py" "$rounds" "$clear" "$fill" "$grow 4GiB" "$copy" >"$work/seed"
+  seed_rows "$work/seed" fio moodle-efs-seed_grow parallel_dd_oflag=sync
+  if [[ ${SEED_LARGE:-} == 1 ]]; then
+    printf '\n%-28s %9s %9s %9s %9s   %s\n' 'up to 32 GiB' 'median ms' 'best ms' 'CPU ms' 'peak MiB' \
+      'against 4 GiB'
+    python3 -B "$top/scripts/lib/rounds.py" "$rounds" "$clear" "$grow 4GiB" "$grow 8GiB" "$grow 16GiB" \
+      "$grow 32GiB" >"$work/seed"
+    seed_rows "$work/seed" 4_GiB 8_GiB 16_GiB 32_GiB
+  fi
+}
+
 install_missing "${build_packages[@]}" "${sandbox_packages[@]}" "${bench_packages[@]}"
 build
 PATH=$build_dir/bin:$PATH
@@ -131,3 +173,4 @@ row "php -n -r ''" "$bare" itself "$bare"
 bench_stack
 bench_lastip
 bench_site
+bench_seed

@@ -31,7 +31,7 @@ test_packages=(
   awscli
 )
 # shellcheck disable=SC2034
-bench_packages=(hyperfine python3)
+bench_packages=(hyperfine python3 fio)
 
 as_root() {
   if ((EUID == 0)); then
