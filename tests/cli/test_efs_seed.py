@@ -160,6 +160,12 @@ class Plan(SeedTest):
         self.expect(NAME, "plan", "--throughput", "7EiB/s", code=USAGE,
                     err=usage("no file system is large enough for a baseline of 7 EiB/s"))
 
+    def test_lifecycle_policies(self):
+        self.expect(NAME, "plan", "--size", "1GiB", "--efs-lifecycle-policy", "AFTER_2_DAYS", code=USAGE, err=usage(
+            "--efs-lifecycle-policy: 'AFTER_2_DAYS' is not a lifecycle policy: it is one of none, AFTER_1_DAY, "
+            "AFTER_7_DAYS, AFTER_14_DAYS, AFTER_30_DAYS, AFTER_60_DAYS, AFTER_90_DAYS, AFTER_180_DAYS, AFTER_270_DAYS, "
+            "AFTER_365_DAYS"))
+
     def test_chain(self):
         """status tells plan what is there; plan tells grow, which does nothing where seeding buys nothing."""
         self.grow("1MiB")

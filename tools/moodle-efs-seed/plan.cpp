@@ -26,6 +26,18 @@ double parse_price(const std::string& text) {
   return price;
 }
 
+/// As the EFS interface names them (API reference, LifecyclePolicy, TransitionToIA).
+std::string parse_lifecycle(const std::string& text) {
+  const std::vector<std::string> policies{
+      "none",          "AFTER_1_DAY",   "AFTER_7_DAYS",   "AFTER_14_DAYS",  "AFTER_30_DAYS",
+      "AFTER_60_DAYS", "AFTER_90_DAYS", "AFTER_180_DAYS", "AFTER_270_DAYS", "AFTER_365_DAYS"};
+  if (std::find(policies.begin(), policies.end(), text) == policies.end()) {
+    throw Error(ExitCode::usage, fmt::format("'{}' is not a lifecycle policy: it is one of {}",
+                                             cli::shown(text), cli::join(policies, ", ")));
+  }
+  return text;
+}
+
 /// What there is, and what there is to be.
 struct Sizes {
   std::uint64_t now = 0;  ///< in Standard storage, seed data among it
@@ -109,11 +121,11 @@ void Plan::declare(cli::Options& options) {
   declare_size(options, "efs-burst-credits", credits_,
                "the burst credits that are left (default: a new file system's 2.1TiB)",
                cli::From::facts);
-  options.choice(
-      "efs-lifecycle-policy", lifecycle_,
-      {"none", "AFTER_1_DAY", "AFTER_7_DAYS", "AFTER_14_DAYS", "AFTER_30_DAYS", "AFTER_60_DAYS",
-       "AFTER_90_DAYS", "AFTER_180_DAYS", "AFTER_270_DAYS", "AFTER_365_DAYS"},
-      "when files that nobody reads leave Standard storage (default none)", cli::From::facts);
+  options.parsed(
+      "efs-lifecycle-policy", "POLICY",
+      "when files that nobody reads leave Standard storage: AFTER_30_DAYS and such, or none "
+      "(the default)",
+      [this](const std::string& text) { lifecycle_ = parse_lifecycle(text); }, cli::From::facts);
   options.parsed("price", "PRICE", "what a GiB costs a month in Standard storage",
                  [this](const std::string& text) { price_ = parse_price(text); });
 }
