@@ -282,7 +282,7 @@ class WhatIsNotOurs(SeedTest):
         os.symlink(outside, self.folder / "moodle-efs-seed-000002")
         (self.folder / "moodle-efs-seed-000005").mkdir()
         others = {"moodle-efs-seed-1": b"a", "moodle-efs-seed-0000006": b"b", "moodle-efs-seed-000007.bak": b"c",
-                  "data": b"d"}
+                  "data": b"d", "moodle-efs-seed-18446744073709551615": b"e"}
         for name, content in others.items():
             self.write(f"seed/{name}", content)
         before = self.names()

@@ -27,6 +27,7 @@ namespace {
 constexpr std::string_view prefix = "moodle-efs-seed-";
 constexpr std::string_view begun_suffix = ".new";
 constexpr std::size_t fewest_digits = 6;
+constexpr std::uint64_t most_number = 999'999'999'999;
 
 std::string name_of(std::uint64_t number) {
   return fmt::format("{}{:0{}}", prefix, number, fewest_digits);
@@ -42,7 +43,8 @@ std::optional<std::uint64_t> number_of(std::string_view name) {
     return std::nullopt;
   }
   const auto number = cli::parse_unsigned(name.substr(prefix.size()));
-  return number && *number > 0 && name_of(*number) == name ? number : std::nullopt;
+  return number && *number > 0 && *number <= most_number && name_of(*number) == name ? number
+                                                                                     : std::nullopt;
 }
 
 std::optional<std::uint64_t> begun_number_of(std::string_view name) {
@@ -57,31 +59,36 @@ Error io_error(int error, const std::string& action) {
   return {ExitCode::io, system_error(error, action).message()};
 }
 
-/// What a regular file of that name holds; nothing when it is something else.
+/// What has that name.
 struct Found {
   std::uint64_t size = 0;
   std::uint64_t stored = 0;
   std::optional<content::Header> header;
+  bool is_file = false; ///< a regular one; all the rest is said only of those
 };
 
+/// Nothing when it is gone by now: another run may be at work.
 std::optional<Found> look_at(int folder, const std::string& name, const std::string& path) {
   struct stat status {};
-  if (::fstatat(folder, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0
-      || !S_ISREG(status.st_mode)) {
-    return std::nullopt;
+  if (::fstatat(folder, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0
+      && !S_ISREG(status.st_mode)) {
+    return Found{};
   }
   const UniqueFd fd(::openat(folder, name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   if (!fd || ::fstat(fd.get(), &status) != 0) {
+    if (errno == ENOENT) {
+      return std::nullopt;
+    }
     throw system_error(errno, "cannot read " + path);
   }
   std::vector<std::byte> sector(content::sector_bytes);
   sector.resize(read_at(fd.get(), sector, 0, path));
   const auto size = static_cast<std::uint64_t>(status.st_size);
   return Found{size, std::min(size, static_cast<std::uint64_t>(status.st_blocks) * 512),
-               content::read_header(sector)};
+               content::read_header(sector), true};
 }
 
-/// Runs `write`, which says by its result how many bytes went through, until all have.
+/// Calls `transfer`, which says by its result how many bytes went through, until all have.
 template <typename Transfer>
 std::size_t transfer_all(std::size_t length, const std::string& action, Transfer transfer) {
   std::size_t done = 0;
@@ -180,26 +187,12 @@ Listing SeedFolder::list() const {
     throw system_error(errno, "cannot read " + shown(path_));
   }
   copy.release();
-  errno = 0;
-  while (const dirent* const entry = ::readdir(entries.get())) {
-    const std::string name = entry->d_name;
-    const std::string path = shown(fmt::format("{}/{}", path_, name));
-    const auto begun = begun_number_of(name);
-    const auto number = begun ? begun : number_of(name);
-    if (!number) {
-      continue;
-    }
-    listing.highest_number = std::max(listing.highest_number, *number);
-    const auto found = look_at(fd_.get(), name, path);
-    const bool ours = found && found->header && found->header->number == *number;
-    if (begun && found && (ours || found->size == 0)) {
-      listing.begun.push_back(name);
-    } else if (!begun && ours) {
-      listing.files.push_back({*found->header, found->size, found->stored});
-    } else {
-      listing.strangers.push_back(path);
-    }
+  const auto next = [&] {
     errno = 0;
+    return ::readdir(entries.get());
+  };
+  while (const dirent* const entry = next()) {
+    add(listing, entry->d_name);
   }
   if (errno != 0) {
     throw io_error(errno, "cannot read " + shown(path_));
@@ -207,6 +200,27 @@ Listing SeedFolder::list() const {
   std::sort(listing.files.begin(), listing.files.end(),
             [](const SeedFile& a, const SeedFile& b) { return a.header.number < b.header.number; });
   return listing;
+}
+
+void SeedFolder::add(Listing& listing, const std::string& name) const {
+  const auto begun = begun_number_of(name);
+  const auto number = begun ? begun : number_of(name);
+  const std::string path = shown(fmt::format("{}/{}", path_, name));
+  const auto found = number ? look_at(fd_.get(), name, path) : std::nullopt;
+  if (!found) {
+    return;
+  }
+  const bool ours = found->header && found->header->number == *number;
+  if (begun && found->is_file && (ours || found->size == 0)) {
+    listing.begun.push_back(name);
+    return;
+  }
+  listing.highest_number = std::max(listing.highest_number, *number);
+  if (!begun && ours) {
+    listing.files.push_back({*found->header, found->size, found->stored});
+  } else {
+    listing.strangers.push_back(path);
+  }
 }
 
 UniqueFd SeedFolder::open(const SeedFile& file, int flags) const {
@@ -250,8 +264,10 @@ UniqueFd SeedFolder::create(const content::Header& header, std::span<const std::
     ::unlinkat(fd_.get(), begun.c_str(), 0);
     throw;
   }
+  // Closed before the first name goes: over NFS a name that is in use would linger as .nfs….
+  fd.reset();
   ::unlinkat(fd_.get(), begun.c_str(), 0);
-  return fd;
+  return open_direct({header}, O_WRONLY);
 }
 
 void SeedFolder::remove(const SeedFile& file) const {

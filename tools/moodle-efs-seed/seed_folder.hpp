@@ -27,7 +27,7 @@ struct Listing {
   std::vector<SeedFile> files;        ///< in the order of their numbers
   std::vector<std::string> strangers; ///< have the name of a seed file, but are none
   std::vector<std::string> begun;     ///< left by a killed run that had yet to give them their name
-  std::uint64_t highest_number = 0;   ///< in any such name
+  std::uint64_t highest_number = 0;   ///< in any such name that stays
 
   [[nodiscard]] std::uint64_t bytes() const noexcept;
   /// What EFS meters for the files (Amazon EFS User Guide, Metering).
@@ -74,6 +74,8 @@ public:
   void flush() const;
 
 private:
+  void add(Listing& listing, const std::string& name) const;
+
   std::string path_;
   cli::UniqueFd fd_;
   dev_t device_ = 0;

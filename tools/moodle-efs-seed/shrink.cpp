@@ -62,11 +62,11 @@ ExitCode Shrink::run(cli::Context& context) {
 ExitCode Shrink::shrink(const SeedFolder& folder, cli::Context& context) const {
   const bool writes = change_.mode.writes();
   std::optional<io::FolderLock> lock;
-  Interruption interruption;
   if (writes) {
     static_cast<void>(folder.require_writable());
     lock.emplace(lock_request(folder, change_.lock_timeout));
   }
+  Interruption interruption;
   Listing listing = folder.list();
   warn_of_strangers(listing, context);
   const std::vector<Cut> cuts = plan_cuts(listing, target_.bytes());
