@@ -142,6 +142,12 @@ class Plan(SeedTest):
         self.assertTrue(result.err.startswith(
             "moodle-efs-seed: warning: no --efs-size-bytes: the file system is taken to be empty\n"))
 
+    def test_count_that_lags(self):
+        result = self.expect(NAME, "plan", "--size", "205GiB", "--efs-size-bytes", "5GiB", "--efs-seed-bytes", "200GiB",
+                             out=ANY, err=re.compile(
+            rf"{NAME}: warning: EFS has not counted all of the seed data yet: it says 5 GiB for 200 GiB\n(.|\n)*"))
+        self.assertIn(f"\nefs-seed-add-bytes={5 * GIB}\nefs-seed-size={205 * GIB}\n", result.out)
+
     def test_refused(self):
         self.expect(NAME, "plan", code=USAGE, err=error(
             "there is no target", "give one of --throughput, --size, --from"))

@@ -156,7 +156,13 @@ ExitCode Plan::run(cli::Context& context) {
     sizes.seed = seed_now_.value_or(0);
     if (!size_now_) {
       context.log().warning("no --efs-size-bytes: the file system is taken to be empty");
+    } else if (sizes.seed > sizes.now) {
+      context.log().warning(fmt::format("EFS has not counted all of the seed data yet: it says {} "
+                                        "for {}",
+                                        size_text(sizes.now), size_text(sizes.seed)));
     }
+    // What is there already must not be planned again, just because the count lags.
+    sizes.now = std::max(sizes.now, sizes.seed);
   }
   sizes.target = size_.value_or(sizes.now);
   const std::string why_not = futility(sizes, mode_, lifecycle_);
