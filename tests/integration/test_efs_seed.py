@@ -380,7 +380,9 @@ class Mounts(SeedTest):
         subprocess.run(["umount", "-l", self.folder], check=True)
         code, out, err = self.finish(process)
         self.assertEqual((code, out), (IO, ""))
-        self.assertIn(f"{NAME}: error: DIR/seed is no longer the folder that it was\n", err)
+        self.assertRegex(err, rf"\A{NAME}: error: DIR/seed is no longer the folder that it was\n{NAME}: hint: was its "
+                              rf"file system unmounted\? [\d.]+ MiB of 32 MiB are there, [\d.]+ MiB are left to do; "
+                              rf"{ON_FROM_THERE}\n\Z")
         self.assertEqual(self.names(), [])
 
 

@@ -1,5 +1,4 @@
 #include "cli/size.hpp"
-#include "fill.hpp"
 #include "site_folders.hpp"
 #include "verbs.hpp"
 
@@ -104,41 +103,46 @@ ExitCode Grow::grow(const SeedFolder& folder, cli::Context& context) const {
                            seed_.value_or(1)};
   const auto fillings = plan_filling(folder, listing, target_.bytes(), new_files);
   const std::uint64_t missing = bytes_to_write(fillings);
-  const std::uint64_t there = target_.bytes() - std::min(missing, target_.bytes());
-  Work work(rate_);
-  std::string result = "unchanged";
+  std::uint64_t written = 0;
   if (missing == 0) {
     context.log().info(fmt::format("{} holds {} of seed data already", shown(folder.path()),
                                    size_text(listing.bytes())));
   } else if (!writes) {
-    result = "planned";
     context.log().info(
         fmt::format("{} would get {} of seed data", shown(folder.path()), size_text(missing)));
   } else {
-    require_space(folder, missing, there);
-    try {
-      cli::Progress progress(change_.progress, context.log().verbosity() == cli::Verbosity::quiet,
-                             missing);
-      fill(folder, *lock, fillings, jobs_.value_or(default_jobs), work, interruption, progress);
-    } catch (const Error& error) {
-      throw Error(error.code(), error.message(),
-                  progress_text(there + work.done(), target_.bytes())
-                      + "; the same command goes on from there");
-    }
-    if (!interruption.signal().empty()) {
-      throw Error(ExitCode::try_again,
-                  fmt::format("stopped by {}: {}", interruption.signal(),
-                              progress_text(there + work.done(), target_.bytes())),
-                  "the same command goes on from there");
-    }
-    result = "changed";
+    written = write(folder, *lock, fillings, interruption, context.log());
     listing = folder.list();
     context.log().info(fmt::format("{} written to {}: it holds {} of seed data now",
-                                   size_text(work.done()), shown(folder.path()),
+                                   size_text(written), shown(folder.path()),
                                    size_text(listing.bytes())));
   }
-  context.result("efs-seed-result", result);
+  context.result("efs-seed-result", missing == 0 ? "unchanged" : writes ? "changed" : "planned");
   report(listing, context);
-  context.result("efs-seed-written-bytes", std::to_string(work.done()));
+  context.result("efs-seed-written-bytes", std::to_string(written));
   return change_.mode.check && missing > 0 ? ExitCode::negative : ExitCode::ok;
+}
+
+std::uint64_t Grow::write(const SeedFolder& folder, const io::FolderLock& lock,
+                          const std::vector<Filling>& fillings, Interruption& interruption,
+                          const cli::Log& log) const {
+  const std::uint64_t missing = bytes_to_write(fillings);
+  const std::uint64_t there = target_.bytes() - missing;
+  require_space(folder, missing, there);
+  Work work(rate_);
+  const auto so_far = [&] { return progress_text(there + work.done(), target_.bytes()); };
+  try {
+    cli::Progress progress(change_.progress, log.verbosity() == cli::Verbosity::quiet, missing);
+    fill(folder, lock, fillings, jobs_.value_or(default_jobs), work, interruption, progress);
+  } catch (const Error& error) {
+    const std::string more = error.hint().empty() ? "" : error.hint() + " ";
+    throw Error(error.code(), error.message(),
+                more + so_far() + "; the same command goes on from there");
+  }
+  if (!interruption.signal().empty() && work.done() < missing) {
+    throw Error(ExitCode::try_again,
+                fmt::format("stopped by {}: {}", interruption.signal(), so_far()),
+                "the same command goes on from there");
+  }
+  return work.done();
 }

@@ -3,6 +3,7 @@
 #include "check.hpp"
 #include "cli/command.hpp"
 #include "cli/progress.hpp"
+#include "fill.hpp"
 #include "moodle/site.hpp"
 #include "seed_folder.hpp"
 
@@ -65,6 +66,10 @@ public:
 
 private:
   cli::ExitCode grow(const SeedFolder& folder, cli::Context& context) const;
+  /// Returns how many bytes.
+  std::uint64_t write(const SeedFolder& folder, const io::FolderLock& lock,
+                      const std::vector<Filling>& fillings, Interruption& interruption,
+                      const cli::Log& log) const;
 
   std::vector<std::string> folder_;
   TargetOptions target_;
