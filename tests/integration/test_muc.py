@@ -329,7 +329,7 @@ class Servers(MucTest):
                                   "memcached/lib.php is not there (Moodle 4.2 removed it, MDL-77161)\n" + hint)
         (self.site / "version.php").unlink()
         self.expect_untouched("moodle-muc", "set", *ENDPOINT, "--config", self.config, code=78,
-                              err="moodle-muc: error: cannot tell which cache stores the site's Moodle has: "
+                              err="moodle-muc: error: cannot tell whether the site's Moodle has a memcached cache store: "
                                   "its code is not beside DIR/site/config.php\n"
                                   "moodle-muc: hint: name its release with --moodle-version\n")
         self.expect_untouched("moodle-muc", "set", *ENDPOINT, "--config", self.config, "--moodle-version", "4.2",
