@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <fcntl.h>
 #include <new>
 #include <unistd.h>
@@ -177,6 +178,33 @@ std::pair<std::string, ExitCode> dispatch(const Tool& tool, Log& log,
               "choose one of " + verb_names(tool));
 }
 
+/// All of run() but the end of the process.
+ExitCode run_to_end(const Tool& tool, int argc, char** argv) {
+  Log log(tool.name);
+  try {
+    ::signal(SIGPIPE, SIG_DFL); // a service manager may have left it ignored
+    ::signal(SIGXFSZ, SIG_IGN); // a file size limit is an error of write(), with a message
+    guard_standard_streams();
+    const auto [output, code] = dispatch(tool, log, {argv + std::min(argc, 1), argv + argc});
+    write_stdout(output);
+    return code;
+  } catch (const Error& error) {
+    if (error.code() == ExitCode::usage && error.hint().empty()) {
+      log.report(Error(error.code(), error.message(),
+                       fmt::format("'{} --help' shows what it takes", tool.name)));
+    } else {
+      log.report(error);
+    }
+    return error.code();
+  } catch (const std::bad_alloc&) {
+    log.error("out of memory");
+  } catch (const std::exception& error) {
+    log.error(fmt::format("unexpected: {}", error.what()));
+    log.hint("this is a bug in the command; nothing says that it finished its work");
+  }
+  return ExitCode::bug;
+}
+
 } // namespace
 
 void Context::result(const std::string& name, const std::vector<std::string>& values) {
@@ -205,29 +233,11 @@ std::string Context::output(bool complete) const {
 }
 
 int run(const Tool& tool, int argc, char** argv) {
-  Log log(tool.name);
-  try {
-    ::signal(SIGPIPE, SIG_DFL); // a service manager may have left it ignored
-    ::signal(SIGXFSZ, SIG_IGN); // a file size limit is an error of write(), with a message
-    guard_standard_streams();
-    const auto [output, code] = dispatch(tool, log, {argv + std::min(argc, 1), argv + argc});
-    write_stdout(output);
-    return static_cast<int>(code);
-  } catch (const Error& error) {
-    if (error.code() == ExitCode::usage && error.hint().empty()) {
-      log.report(Error(error.code(), error.message(),
-                       fmt::format("'{} --help' shows what it takes", tool.name)));
-    } else {
-      log.report(error);
-    }
-    return static_cast<int>(error.code());
-  } catch (const std::bad_alloc&) {
-    log.error("out of memory");
-  } catch (const std::exception& error) {
-    log.error(fmt::format("unexpected: {}", error.what()));
-    log.hint("this is a bug in the command; nothing says that it finished its work");
-  }
-  return static_cast<int>(ExitCode::bug);
+  // Nothing is left to be done: all output is written, and everything with a destructor is gone.
+  // What the libraries below (LDAP, GnuTLS, libxml) would tidy up now ends with the process anyway,
+  // takes as long as a small command does, and may still be in use by a thread that was given up at
+  // a timeout.
+  std::_Exit(static_cast<int>(run_to_end(tool, argc, argv)));
 }
 
 } // namespace cli

@@ -77,8 +77,8 @@ Verb verb(std::string name, std::string summary) {
   return {std::move(name), std::move(summary), [] { return std::make_unique<T>(); }};
 }
 
-/// A whole main(): parses, loads facts, validates, runs, prints, and returns the exit status. The
-/// only place that catches.
-int run(const Tool& tool, int argc, char** argv);
+/// A whole main(): parses, loads facts, validates, runs, prints, and ends the process with the exit
+/// status. The only place that catches.
+[[noreturn]] int run(const Tool& tool, int argc, char** argv);
 
 } // namespace cli

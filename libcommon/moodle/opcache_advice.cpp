@@ -94,6 +94,9 @@ std::vector<std::string> reload_advice(const std::vector<OpcacheSettings>& setti
 }
 
 void advise_reload(php::Runtime& php, const std::string& path, const cli::Log& log) {
+  if (log.verbosity() == cli::Verbosity::quiet) {
+    return;
+  }
   for (const std::string& line : reload_advice(opcache_settings(php, "/etc"), path)) {
     log.info(line);
   }

@@ -1,5 +1,6 @@
 #include "net/resolve.hpp"
 
+#include <arpa/inet.h>
 #include <array>
 #include <memory>
 #include <netdb.h>
@@ -29,9 +30,18 @@ std::vector<std::string> resolve(const Endpoint& endpoint) {
   return texts;
 }
 
+bool is_address(const std::string& host) {
+  std::array<unsigned char, sizeof(in6_addr)> bytes{};
+  return ::inet_pton(AF_INET, host.c_str(), bytes.data()) == 1
+         || ::inet_pton(AF_INET6, host.c_str(), bytes.data()) == 1;
+}
+
 } // namespace
 
 std::vector<std::string> addresses(const Endpoint& endpoint, const Deadline& deadline) {
+  if (is_address(endpoint.host)) {
+    return {endpoint.text()};
+  }
   auto resolving = start_detached([endpoint] { return resolve(endpoint); });
   return wait_for(resolving, deadline).value_or(std::vector<std::string>{});
 }

@@ -40,7 +40,7 @@ Array list(const std::vector<std::string>& texts) {
 
 } // namespace
 
-/// The child process; killed and reaped with this object.
+/// The child process; killed with this object.
 class Runtime::Process {
 public:
   explicit Process(Ini ini) : ini_(ini) {
@@ -67,7 +67,11 @@ public:
   }
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
-  ~Process() { end(); }
+  ~Process() {
+    if (pid_ > 0) {
+      ::kill(pid_, SIGKILL); // not waited for: it is gone when this process is
+    }
+  }
 
   [[nodiscard]] Ini ini() const noexcept { return ini_; }
   [[nodiscard]] int socket() const noexcept { return socket_.get(); }
