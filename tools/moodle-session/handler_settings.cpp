@@ -25,7 +25,7 @@ std::string class_of(const std::string& handler) {
 class Keys {
 public:
   Keys(const Site& site, const std::string& handler)
-      : site_(site), release_(site.version()), prefix_("session_" + handler + "_") {
+      : site_(site), prefix_("session_" + handler + "_") {
     settings_.handler_class = class_of(handler);
   }
 
@@ -48,14 +48,20 @@ public:
     }
   }
 
-  /// The release that decides; for one that is not known, a later one than any.
-  [[nodiscard]] Version release() const { return release_.value_or(Version{99, 0}); }
+  /// The release that decides; for one that is not known, a later one than any. Asked for only when
+  /// something depends on it: that takes a run of PHP.
+  [[nodiscard]] Version release() const {
+    if (!release_) {
+      release_ = site_.version().value_or(Version{99, 0});
+    }
+    return *release_;
+  }
   [[nodiscard]] bool since(const Version& version) const { return release() >= version; }
   [[nodiscard]] SessionSettings take() { return std::move(settings_); }
 
 private:
   const Site& site_;
-  std::optional<Version> release_;
+  mutable std::optional<Version> release_;
   std::string prefix_;
   SessionSettings settings_;
 };
@@ -194,10 +200,12 @@ SessionSettings HandlerOptions::memcached(const Site& site, const CacheServers& 
   // Moodle's own defaults, written so that the file says what is in force.
   keys.add("acquire_lock_timeout", static_cast<std::int64_t>(lock_timeout.value_or(120)));
   keys.add("lock_expire", static_cast<std::int64_t>(lock_expire.value_or(7200)));
-  keys.add_if_given("lock_retry_sleep", lock_retry,
-                    keys.since({3, 3, 3})
-                        || (keys.since({3, 2, 6}) && keys.release() < Version{3, 3}),
-                    "leave --lock-retry-sleep out; it came with Moodle 3.2.6 and 3.3.3");
+  if (lock_retry) {
+    keys.add_if_given("lock_retry_sleep", lock_retry,
+                      keys.since({3, 3, 3})
+                          || (keys.since({3, 2, 6}) && keys.release() < Version{3, 3}),
+                      "leave --lock-retry-sleep out; it came with Moodle 3.2.6 and 3.3.3");
+  }
   return keys.take();
 }
 
