@@ -24,11 +24,6 @@ std::string default_store(CacheMode mode) {
   return std::string("default_") + text(mode);
 }
 
-std::string text_at(const Array& array, std::string_view key) {
-  const Value* const value = array.find(key);
-  return value == nullptr ? "" : value->scalar_text().value_or("");
-}
-
 std::int64_t number_at(const Array& array, std::string_view key) {
   const Value* const value = array.find(key);
   return value == nullptr ? 0 : value->integer().value_or(0);
@@ -95,7 +90,7 @@ std::vector<net::Endpoint> store_servers(const Array& store) {
   const Array* const configuration = value == nullptr ? nullptr : value->array();
   std::vector<std::string> texts;
   std::uint16_t port = 6379;
-  if (configuration != nullptr && text_at(store, "plugin") == "memcached") {
+  if (configuration != nullptr && store.text("plugin") == "memcached") {
     port = 11211;
     for (const char* key : {"servers", "setservers"}) {
       const Value* const servers = configuration->find(key);
@@ -107,7 +102,7 @@ std::vector<net::Endpoint> store_servers(const Array& store) {
       }
     }
   } else if (configuration != nullptr) {
-    texts = cli::split(text_at(*configuration, "server"), '\n');
+    texts = cli::split(configuration->text("server"), '\n');
   }
   std::vector<net::Endpoint> servers;
   for (const std::string& text : texts) {
@@ -195,7 +190,7 @@ std::vector<std::string> CacheConfig::store_names() const {
   std::vector<std::string> names;
   for (const auto& [key, store] : section("stores").entries) {
     if (const Array* const entry = store.array()) {
-      names.push_back(text_at(*entry, "name"));
+      names.push_back(entry->text("name"));
     }
   }
   return names;
@@ -203,7 +198,7 @@ std::vector<std::string> CacheConfig::store_names() const {
 
 const Array* CacheConfig::store(std::string_view name) const {
   for (const auto& [key, store] : section("stores").entries) {
-    if (const Array* const entry = store.array(); entry && text_at(*entry, "name") == name) {
+    if (const Array* const entry = store.array(); entry && entry->text("name") == name) {
       return entry;
     }
   }
@@ -219,8 +214,8 @@ std::vector<std::string> CacheConfig::chain(CacheMode mode) const {
   for (const auto& [key, value] : section("modemappings").entries) {
     const Array* const entry = value.array();
     if (entry != nullptr && number_at(*entry, "mode") == static_cast<int>(mode)
-        && store(text_at(*entry, "store")) != nullptr) {
-      found.emplace_back(number_at(*entry, "sort"), text_at(*entry, "store"));
+        && store(entry->text("store")) != nullptr) {
+      found.emplace_back(number_at(*entry, "sort"), entry->text("store"));
     }
   }
   std::stable_sort(found.begin(), found.end(),
@@ -242,7 +237,7 @@ std::string CacheConfig::default_lock() const {
   const auto chosen = found == locks.end() ? locks.begin() : found;
   return chosen == locks.end() || chosen->second.array() == nullptr
              ? "cachelock_file_default"
-             : text_at(*chosen->second.array(), "name");
+             : chosen->second.array()->text("name");
 }
 
 void CacheConfig::refuse_default_store(const std::string& name) const {
@@ -259,13 +254,13 @@ void CacheConfig::set_store(const std::string& name, const StorePlugin& plugin,
                             Array configuration) {
   refuse_default_store(name);
   const Array* const there = store(name);
-  if (there != nullptr && text_at(*there, "plugin") != plugin.name) {
+  if (there != nullptr && there->text("plugin") != plugin.name) {
     throw Error(ExitCode::config,
                 fmt::format("the store '{}' is there already, of the kind {}", shown(name),
-                            shown(text_at(*there, "plugin"))),
+                            shown(there->text("plugin"))),
                 "choose another name with --store, or remove that store first");
   }
-  std::string lock = there == nullptr ? "" : text_at(*there, "lock");
+  std::string lock = there == nullptr ? "" : there->text("lock");
   Array entry;
   entry.set("name", name);
   entry.set("plugin", plugin.name);
@@ -297,7 +292,7 @@ void CacheConfig::set_chain(CacheMode mode, const std::vector<std::string>& stor
     if ((number_at(*there, "modes") & static_cast<int>(mode)) == 0) {
       throw Error(ExitCode::config,
                   fmt::format("the store '{}' ({}) cannot serve {} caches", shown(name),
-                              shown(text_at(*there, "plugin")), moodle::text(mode)));
+                              shown(there->text("plugin")), moodle::text(mode)));
     }
     if (std::count(stores.begin(), stores.end(), name) > 1) {
       throw Error(ExitCode::config, fmt::format("the store '{}' is twice in the {} chain",
@@ -336,7 +331,7 @@ bool CacheConfig::remove_store(const std::string& name) {
     }
   }
   const auto belongs = [&](const auto& entry, std::string_view key) {
-    return entry.second.array() != nullptr && text_at(*entry.second.array(), key) == name;
+    return entry.second.array() != nullptr && entry.second.array()->text(key) == name;
   };
   std::erase_if(section("stores").entries,
                 [&](const auto& entry) { return belongs(entry, "name"); });
@@ -362,9 +357,9 @@ void CacheConfig::complete() {
   };
   each("locks", [&](Array& lock) { set_flag(lock, "default"); });
   each("stores", [&](Array& store) {
-    store.set("class", "cachestore_" + text_at(store, "plugin"));
+    store.set("class", "cachestore_" + store.text("plugin"));
     set_flag(store, "default");
-    if (section("locks").find(text_at(store, "lock")) == nullptr) {
+    if (section("locks").find(store.text("lock")) == nullptr) {
       store.set("lock", default_lock());
     }
   });

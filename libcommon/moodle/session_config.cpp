@@ -18,11 +18,6 @@ namespace {
 constexpr const char* class_key = "session_handler_class";
 constexpr std::string_view core_classes = "\\core\\session\\";
 
-std::string text_at(const Array& cfg, std::string_view key) {
-  const Value* const value = cfg.find(key);
-  return value == nullptr ? "" : value->scalar_text().value_or("");
-}
-
 /// What a key of the handler begins with: "session_memcached_".
 std::string key_prefix(const std::string& handler_class) {
   return "session_" + session_handler_name(handler_class) + "_";
@@ -112,7 +107,7 @@ std::string_view without_scheme(std::string_view host) {
 } // namespace
 
 std::string session_handler_class(const Array& cfg) {
-  std::string handler = text_at(cfg, class_key);
+  std::string handler = cfg.text(class_key);
   if (handler.empty() || handler == "0") {
     const Value* const in_database = cfg.find("dbsessions");
     const bool database = in_database != nullptr && in_database->truthy();
@@ -131,11 +126,11 @@ std::vector<net::Endpoint> session_servers(const Array& cfg) {
   std::vector<std::string> texts;
   std::uint16_t port = 11211;
   if (handler == "memcached") {
-    texts = cli::split(text_at(cfg, "session_memcached_save_path"), ',');
+    texts = cli::split(cfg.text("session_memcached_save_path"), ',');
   } else if (handler == "redis") {
     port = static_cast<std::uint16_t>(
-        cli::parse_unsigned(text_at(cfg, "session_redis_port")).value_or(6379));
-    texts = cli::split(text_at(cfg, "session_redis_host"), ',');
+        cli::parse_unsigned(cfg.text("session_redis_port")).value_or(6379));
+    texts = cli::split(cfg.text("session_redis_host"), ',');
     for (std::string& host : texts) {
       host = without_scheme(cli::trim(host));
     }

@@ -135,10 +135,7 @@ Servers servers_of_store(const php::Array& store) {
   const php::Value* const configuration = store.find("configuration");
   if (plugin != nullptr && *plugin == php::Value("redis") && configuration != nullptr
       && configuration->array() != nullptr) {
-    const auto text = [&](const char* key) {
-      const php::Value* const value = configuration->array()->find(key);
-      return value == nullptr ? std::string() : value->scalar_text().value_or("");
-    };
+    const auto text = [&](const char* key) { return configuration->array()->text(key); };
     servers.protocol = CacheProtocol::redis;
     if (const std::string password = text("password"); !password.empty()) {
       servers.access.password = password;

@@ -170,9 +170,7 @@ database::Settings Site::database(const std::string& unsupported_hint) const {
   settings.prefix = text("prefix");
   const php::Value* const options = evaluation.cfg.find("dboptions");
   const auto option = [&](std::string_view name) -> std::string {
-    const php::Value* const value =
-        options == nullptr || options->array() == nullptr ? nullptr : options->array()->find(name);
-    return value == nullptr ? "" : value->scalar_text().value_or("");
+    return options == nullptr || options->array() == nullptr ? "" : options->array()->text(name);
   };
   settings.schema = option("dbschema");
   settings.sslmode = option("ssl");

@@ -138,6 +138,11 @@ Value* Array::find(std::string_view key) {
   return const_cast<Value*>(std::as_const(*this).find(key));
 }
 
+std::string Array::text(std::string_view key) const {
+  const Value* const value = find(key);
+  return value == nullptr ? "" : value->scalar_text().value_or("");
+}
+
 void Array::set(std::string_view key, Value value) {
   if (Value* const there = find(key)) {
     *there = std::move(value);

@@ -24,6 +24,8 @@ struct Array {
 
   [[nodiscard]] const Value* find(std::string_view key) const;
   [[nodiscard]] Value* find(std::string_view key);
+  /// The scalar at the key as PHP's (string); empty when it is absent or no scalar.
+  [[nodiscard]] std::string text(std::string_view key) const;
   /// Replaces the value in its place, or appends.
   void set(std::string_view key, Value value);
   /// Appends with the next integer key.
