@@ -285,7 +285,7 @@ Value run_script(const Array& request) {
   for (const auto& [key, name] : request.find("variables")->array()->entries) {
     current.variables.push_back(*name.string());
   }
-  [[maybe_unused]] const int changed = ::chdir(current.directory.c_str());
+  [[maybe_unused]] int changed = ::chdir(current.directory.c_str());
   for (const auto& [key, name] : request.find("constants")->array()->entries) {
     zend_register_bool_constant(name.string()->data(), name.string()->size(), true, 0, 0);
   }
@@ -300,6 +300,8 @@ Value run_script(const Array& request) {
     report_fatal_error();
   }
   job = nullptr;
+  // This process outlives the command by a moment, and must not keep the site's disk busy then.
+  changed = ::chdir("/");
   Array answer;
   answer.set("end", static_cast<int>(current.run.end));
   answer.set("variables", std::move(current.run.variables));

@@ -302,6 +302,16 @@ class Obstacles(EditTest):
             self.succeed(MUC_SET)
             self.succeed(SESSION_SET)
 
+    def test_the_disk_is_free_at_once(self):
+        # A process of PHP's that was left behind in the site's folder would keep it busy.
+        disk = self.dir / "disk"
+        disk.mkdir()
+        for _ in range(20):
+            with self.mounted(disk, "-t", "tmpfs", "tmpfs"):
+                config = disk / "config.php"
+                config.write_text(CONFIG % {"port": 1, "dataroot": self.data})
+                subprocess.run([tool("moodle-session"), "show", "--config", config], capture_output=True, check=True)
+
     def test_a_file_size_limit(self):
         for command in (MUC_SET, SESSION_SET):
             before = tree(self.dir)
