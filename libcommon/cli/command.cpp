@@ -1,5 +1,6 @@
 #include "cli/command.hpp"
 
+#include "cli/completion.hpp"
 #include "cli/text.hpp"
 #include "cli/version.hpp"
 
@@ -22,6 +23,7 @@ struct CommonOptions {
   bool verbose = false;
   bool help = false;
   bool version = false;
+  std::string completion;
 
   void declare(Options& options) {
     options.group("Common options");
@@ -31,6 +33,8 @@ struct CommonOptions {
     options.flag("verbose,v", verbose, "say what is done, step by step");
     options.flag("help,h", help, "show this help");
     options.flag("version,V", version, "show the version");
+    options.choice("completion", completion, {"bash"},
+                   "print the script by which this shell completes the command");
   }
 
   [[nodiscard]] Verbosity verbosity() const {
@@ -117,6 +121,19 @@ std::string verb_names(const Tool& tool) {
   return join(names, ", ");
 }
 
+std::string completion(const Tool& tool) {
+  std::vector<VerbShape> verbs;
+  for (const Verb& verb : tool.verbs) {
+    const std::unique_ptr<Command> command = verb.make();
+    CommonOptions common;
+    Options options;
+    command->declare(options);
+    common.declare(options);
+    verbs.push_back({verb.name, options.shapes(), options.arguments_metavar()});
+  }
+  return bash_completion(tool.name, verbs);
+}
+
 /// Runs one verb and returns what goes to stdout.
 std::pair<std::string, ExitCode> run_verb(const Tool& tool, const Verb& verb, Log& log,
                                           const std::vector<std::string>& arguments) {
@@ -136,6 +153,9 @@ std::pair<std::string, ExitCode> run_verb(const Tool& tool, const Verb& verb, Lo
     return {version_line(tool), ExitCode::ok};
   }
   options.parse(arguments);
+  if (!common.completion.empty()) {
+    return {completion(tool), ExitCode::ok};
+  }
   log.set_verbosity(common.verbosity());
   Facts facts;
   if (common.facts_file) {
@@ -163,6 +183,9 @@ std::pair<std::string, ExitCode> dispatch(const Tool& tool, Log& log,
   }
   if (first == "--version" || first == "-V") {
     return {version_line(tool), ExitCode::ok};
+  }
+  if (first == "--completion" || first.starts_with("--completion=")) {
+    return run_verb(tool, tool.verbs.front(), log, arguments); // the same for every verb
   }
   if (first.starts_with('-')) {
     throw Error(ExitCode::usage, fmt::format("unknown option '{}' before the verb", shown(first)),

@@ -264,16 +264,33 @@ bool Options::from_facts(std::string_view long_name) const {
   });
 }
 
-std::string Options::help() const {
-  constexpr unsigned width = 100;
-  std::ostringstream out;
+std::vector<std::string> Options::groups() const {
   std::vector<std::string> groups;
   for (const Option& option : options_) {
     if (std::find(groups.begin(), groups.end(), option.group) == groups.end()) {
       groups.push_back(option.group);
     }
   }
-  for (const std::string& group : groups) {
+  return groups;
+}
+
+std::vector<Options::Shape> Options::shapes() const {
+  std::vector<Shape> shapes;
+  for (const std::string& group : groups()) {
+    for (const Option& option : options_) {
+      if (option.group == group) {
+        const Strings names = split(option.names, ',');
+        shapes.push_back({option.long_name, names.size() > 1 ? names[1] : "", option.metavar});
+      }
+    }
+  }
+  return shapes;
+}
+
+std::string Options::help() const {
+  constexpr unsigned width = 100;
+  std::ostringstream out;
+  for (const std::string& group : groups()) {
     po::options_description description(group, width, width / 2);
     for (const Option& option : options_) {
       if (option.group != group) {

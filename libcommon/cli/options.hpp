@@ -64,6 +64,15 @@ public:
   /// Whether the value came from the applied facts: what is wrong with it is then Error{data}.
   [[nodiscard]] bool from_facts(std::string_view long_name) const;
 
+  /// What may stand in an option's place on the command line.
+  struct Shape {
+    std::string long_name;
+    std::string short_name; ///< a letter, or empty
+    std::string metavar;    ///< as --help shows the value; empty for a flag
+  };
+  /// The options in the order of --help.
+  [[nodiscard]] std::vector<Shape> shapes() const;
+
   /// The option groups as --help shows them, and the arguments as the usage line shows them.
   [[nodiscard]] std::string help() const;
   [[nodiscard]] const std::string& arguments_metavar() const noexcept {
@@ -86,6 +95,9 @@ private:
 
   void add(const std::string& names, const std::string& metavar, const std::string& help,
            bool repeatable, From from, std::function<void(const std::vector<std::string>&)> set);
+
+  /// The headings in the order of --help.
+  [[nodiscard]] std::vector<std::string> groups() const;
 
   std::vector<Option> options_;
   std::string group_ = "Options";

@@ -175,7 +175,7 @@ void CacheServerOptions::declare(cli::Options& options) {
   options.list(name + "node", nodes, "HOST[:PORT]",
                "a node of the cluster; without any, the endpoint is asked for them",
                cli::From::facts);
-  options.text(name + "engine", engine, "ENGINE",
+  options.text(name + "engine", engine, "memcached|redis|valkey",
                "what the servers are: memcached (the default), redis or valkey", cli::From::facts);
   options.text(name + "tls", tls, "true|false", "whether the servers want TLS (default false)",
                cli::From::facts);

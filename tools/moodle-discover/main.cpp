@@ -169,7 +169,7 @@ private:
         },
         cli::From::facts);
     options.parsed(
-        role.name + "-engine", "ENGINE",
+        role.name + "-engine", "memcached|redis|valkey",
         "memcached, redis or valkey; without it, whatever the server turns out to be",
         [&role](const std::string& value) { role.protocol = parse_engine(value); },
         cli::From::facts);
