@@ -22,7 +22,8 @@ python_environment() {
   echo "$environment"
 }
 
-install_missing "${build_packages[@]}" "${sandbox_packages[@]}" "${test_packages[@]}"
+install_missing "${build_packages[@]}" "${sandbox_packages[@]}" "${package_packages[@]}" \
+  "${test_packages[@]}"
 CFN_LINT=$(python_environment cfn-lint "$cfn_lint_version")/bin/cfn-lint
 # A client for ElastiCache's auto discovery that others wrote, to compare ours with.
 DISCOVERY_CLIENT=$(python_environment elasticache-auto-discovery "$discovery_client_version")/bin/python

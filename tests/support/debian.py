@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Optional
 
-from harness import TOOLS_DIR, Result
+from harness import SOURCE_DIR, TOOLS_DIR, Result
 
 STATE = TOOLS_DIR.parent / "debian"
 CODENAME = "bookworm"
@@ -373,3 +373,26 @@ def overlay_works() -> bool:
 
 
 BASE = Layer("base", _debootstrap)
+
+
+def package(folder: Path) -> Path:
+    """The Debian package of what the build folder holds, in a folder of the caller's. Built without
+    compiling anything; lintian has nothing to say about it."""
+    STATE.mkdir(parents=True, exist_ok=True)
+    with open(STATE / "package.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = subprocess.run([SOURCE_DIR / "scripts/package.sh", "--no-build"], capture_output=True, text=True,
+                              env={**os.environ, "BUILD_DIR": str(TOOLS_DIR.parent)}, timeout=300, check=False)
+        if done.returncode != 0:
+            raise AssertionError(f"scripts/package.sh exited with {done.returncode}\n{done.stderr}")
+        return Path(shutil.copy2(done.stdout.removesuffix("\n"), folder))
+
+
+def with_package(deb: Path, parent: Optional[Layer] = None) -> Layer:
+    """The layer that has the package installed, by apt and with what it depends on."""
+    def install(opened: Root) -> None:
+        shutil.copy2(deb, opened.path / "tmp")
+        opened.install(f"/tmp/{deb.name}")
+        (opened.path / "tmp" / deb.name).unlink()
+
+    return Layer("package", install, parent, hashlib.sha256(deb.read_bytes()).hexdigest())
