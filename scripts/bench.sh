@@ -161,7 +161,7 @@ bench_seed() {
 }
 
 install_missing "${build_packages[@]}" "${sandbox_packages[@]}" "${bench_packages[@]}"
-build
+build all
 PATH=$build_dir/bin:$PATH
 work=$(mktemp -d)
 chmod 711 "$work" # PostgreSQL does not run as root, and has to get in

@@ -15,7 +15,7 @@ esac
 
 if [[ $has_to_build ]]; then
   install_missing "${build_packages[@]}" "${package_packages[@]}"
-  build
+  build packaged
 fi
 
 # The date in the package is the commit's, not the clock's.

@@ -38,7 +38,7 @@ pipeline='cat "$STACK_JSON" "$INTERFACES_JSON" | moodle-facts - \
   | moodle-session set -f - --config "$CONFIG" > site.facts'
 
 install_missing "${build_packages[@]}" "${sandbox_packages[@]}"
-build
+build all
 PATH=$build_dir/bin:$PATH
 
 if [[ ${MOODLE_DIRROOT:-} && ! -f $MOODLE_DIRROOT/cache/stores/memcached/lib.php ]]; then

@@ -28,5 +28,5 @@ CFN_LINT=$(python_environment cfn-lint "$cfn_lint_version")/bin/cfn-lint
 # A client for ElastiCache's auto discovery that others wrote, to compare ours with.
 DISCOVERY_CLIENT=$(python_environment elasticache-auto-discovery "$discovery_client_version")/bin/python
 export CFN_LINT DISCOVERY_CLIENT
-build
+build all
 exec ctest --test-dir "$build_dir" --output-on-failure --no-tests=error --parallel 2 "$@"

@@ -64,8 +64,8 @@ install_missing() {
     apt-get -q install -y --no-install-recommends "${missing[@]}" >&2
 }
 
-# Builds everything into $build_dir with all cores.
+# Builds the named targets (`all` is everything) into $build_dir with all cores.
 build() {
   cmake -S "$top" -B "$build_dir" -G Ninja >&2
-  cmake --build "$build_dir" --parallel "$(nproc)" >&2
+  cmake --build "$build_dir" --parallel "$(nproc)" --target "$@" >&2
 }

@@ -13,9 +13,23 @@ foreach(parts bootstrap post-install)
     install(DIRECTORY scripts/${parts} DESTINATION ${data_folder}/scripts)
   endif()
 endforeach()
-# Systems Manager documents, when the build has made them.
-install(DIRECTORY ${CMAKE_BINARY_DIR}/share/${PROJECT_NAME}/documents DESTINATION ${data_folder}
-  OPTIONAL)
+# Systems Manager documents, one file each, for whoever makes them without CloudFormation.
+set(documents)
+if(EXISTS ${PROJECT_SOURCE_DIR}/stacks/ssm-documents.yaml)
+  set(folder ${CMAKE_BINARY_DIR}/share/${PROJECT_NAME}/documents)
+  add_custom_command(OUTPUT ${folder}.complete VERBATIM
+    DEPENDS moodle-stack ${PROJECT_SOURCE_DIR}/stacks/ssm-documents.yaml
+      ${CMAKE_CURRENT_LIST_DIR}/documents.cmake
+    COMMAND ${CMAKE_COMMAND} -DMOODLE_STACK=$<TARGET_FILE:moodle-stack> -DFOLDER=${folder}
+      -P ${CMAKE_CURRENT_LIST_DIR}/documents.cmake
+    COMMAND ${CMAKE_COMMAND} -E touch ${folder}.complete)
+  add_custom_target(documents ALL DEPENDS ${folder}.complete)
+  set(documents documents)
+  install(DIRECTORY ${folder} DESTINATION ${data_folder})
+endif()
+
+# All that is installed, and none of the tests.
+add_custom_target(packaged DEPENDS completions man ${documents})
 
 set(PACKAGE_MAINTAINER "moodle-aws-toolkit maintainers <maintainers@moodle-aws-toolkit.invalid>"
   CACHE STRING "Who answers for the Debian package")
