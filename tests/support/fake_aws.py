@@ -7,6 +7,7 @@ names, and fails on every call, option and query that it does not know, as the r
     s3/BUCKET/KEY      objects
     faults.json        {"ssm get-parameter": [254, "An error occurred (...) ..."], ...}: calls that fail
     calls.jsonl        is written: the arguments of every call, a JSON list a line
+    log-events.jsonl   is written: what put-log-events got, an event a line
 
 One function a call, registered with @call: it gets the options by name and the positional arguments,
 and returns a document for --query and --output, or None for a call that prints nothing."""
@@ -83,6 +84,24 @@ def s3_copy(_, positional):
         raise Failure(1, "fatal error: An error occurred (404) when calling the HeadObject operation: "
                          f"Key \"{source.split('/', 3)[3]}\" does not exist")
     shutil.copyfile(path, target)
+
+
+@call("logs", "create-log-stream", {"--log-group-name": True, "--log-stream-name": True})
+def create_log_stream(*_):
+    return None
+
+
+@call("logs", "put-log-events", {"--log-group-name": True, "--log-stream-name": True, "--log-events": True})
+def put_log_events(options, _):
+    text = options["--log-events"]
+    events = json.loads(Path(text.removeprefix("file://")).read_text() if text.startswith("file://") else text)
+    times = [event["timestamp"] for event in events]
+    if not events or times != sorted(times) or not all(event["message"] for event in events):
+        raise service_error("PutLogEvents", "InvalidParameterException", "Log events in a single PutLogEvents "
+                            "request must be in chronological order and not empty.")
+    with open(folder() / "log-events.jsonl", "a", encoding="utf-8") as log:
+        log.writelines(json.dumps(event) + "\n" for event in events)
+    return {"nextSequenceToken": "1"}
 
 
 def parse(words, known, wanted):

@@ -1,0 +1,1 @@
+DROP TABLE moodle_aws_toolkit_install;
