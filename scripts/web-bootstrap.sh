@@ -150,6 +150,7 @@ finish() { # EXIT-CODE
     signal_stack SUCCESS "${degraded[*]:-the server serves pages}"
   fi
   [[ $only || ! -d $work ]] || send_log
+  [[ $dry_run ]] || clear_staging
   rm -rf --one-file-system -- "$work"
   [[ ! $dry_run ]] || rmdir -- "${work%/*}"
   exit "$code"

@@ -65,7 +65,6 @@ signal_stack() { # SUCCESS|FAILURE REASON
       "Data" => $argv[2], "Reason" => substr($argv[3], 0, 1000)],
       JSON_INVALID_UTF8_SUBSTITUTE | JSON_UNESCAPED_SLASHES);' \
     "$1" "$id" "$id: $2" "$(date -u +%s)" >"$work/signal" || return 0
-  # The URL is a key to the signal: not in the command line.
   if ! printf 'url = "%s"\n' "$signal_url" |
     curl -sSf --retry 3 --max-time 30 -X PUT -H 'Content-Type:' --data-binary "@$work/signal" \
       -o /dev/null -K - 2>"$work/output"; then

@@ -122,9 +122,11 @@ generate_site() { # ROOT
   <DirectoryMatch "^$1/(.*/)?(\.[^/]*|vendor|node_modules)(/|$)">
     Require all denied
   </DirectoryMatch>
-  <Proxy "fcgi://moodle">
-    ProxySet timeout=600
-  </Proxy>
+  # Longer than the load balancer keeps an idle connection (60 s): else it would use one that Apache is
+  # closing, and answer 502.
+  KeepAlive On
+  KeepAliveTimeout 75
+  MaxKeepAliveRequests 0
 </VirtualHost>
 END
 }

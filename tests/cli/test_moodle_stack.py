@@ -12,7 +12,7 @@ CHANGED = "#facts 1\nstack-result=changed\n#end\n"
 UNCHANGED = "#facts 1\nstack-result=unchanged\n#end\n"
 RESOURCE = "Resources:\n  R: {Type: AWS::SNS::Topic}\n"
 SOFTWARE = ["--set", "PackageUrl=https://example.com/toolkit.deb",
-            "--set", "PackageSha256=" + "0" * 64]
+            "--set", "PackageSha256=" + "0" * 64, "--set", "MoodleSha256=" + "1" * 64]
 
 
 def error(text: str, hint: str = "") -> str:
@@ -286,7 +286,7 @@ class ParameterFiles(StackTest):
 
     def test_what_is_missing_is_named(self):
         self.refused_with(what="the phase is missing", hint="choose --phase install or production")
-        self.refused_with("--phase", "install", what="no value for PackageUrl, PackageSha256",
+        self.refused_with("--phase", "install", what="no value for PackageUrl, PackageSha256, MoodleSha256",
                           hint="give each with --set PARAMETER=VALUE")
         self.refused_with("--phase", "production", what="the wanted number of web servers is missing",
                           hint="give it with --web-asg-min and --web-asg-max")

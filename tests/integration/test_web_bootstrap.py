@@ -1,244 +1,25 @@
 """scripts/web-bootstrap.sh in throw-away Debian 12 systems: it brings up Apache and PHP for a site whose
 database and shared folder are real. Only what exists in AWS alone is a stand-in (support/fake_aws.py)."""
 
-import contextlib
-import http.client
-import http.server
+import functools
+import hashlib
 import json
-import os
 import random
 import re
-import shutil
 import subprocess
-import tempfile
-import threading
 import time
 import unittest
-from pathlib import Path
 
 import debian
-import standin_moodle
-from harness import SOURCE_DIR, TOOLS_DIR, main
-from memcached import Memcached
+from harness import SOURCE_DIR, main
 from postgres import Postgres, free_port, wait_until
+from web_server import (ADMIN_PASSWORD, ADMIN_SECRET, DB_SECRET, EVERYTHING, PARAMETER, SITE, Server, Watch,
+                        template_text)
 
-SCRIPT = "/usr/share/moodle-aws-toolkit/scripts/web-bootstrap.sh"
 STEPS = ("facts packages efs folders code plugins password config database web install opcache caches "
          "sessions serve check").split()
-DB_SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:rds!cluster-0a1b-AbCdEf"
-ADMIN_SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:moodle-admin-AbCdEf"
-ADMIN_PASSWORD = "Adm1n's \"own\" $password\\"
-PARAMETER = "/moodle/Moodle/site-facts"
-# What the commands need of Debian at run time.
-LIBRARIES = ("libphp8.2-embed libpqxx-6.4 libmemcached11 libfmt9 libyaml-cpp0.7 libpcre2-8-0 "
-             "libboost-program-options1.74.0").split()
+WEB_TEMPLATE = (SOURCE_DIR / "stacks" / "web.yaml").read_text()
 ROTATED = "another'password\\"
-
-
-def web_packages() -> list[str]:
-    """What the script installs, read from the script."""
-    done = subprocess.run(["bash", "-c", 'source "$0"; printf "%s\\n" "${web_packages[@]}"',
-                           SOURCE_DIR / "scripts/bootstrap/packages.sh"],
-                          capture_output=True, text=True, check=True)
-    return done.stdout.split()
-
-
-def install_web_server(root):
-    root.install(*web_packages(), *LIBRARIES)
-    # Something is left for the script to install.
-    root.run(["dpkg", "--purge", "unzip"])
-
-
-WEB_SERVER = debian.Layer("web-server", install_web_server, key=" ".join([*web_packages(), *LIBRARIES]))
-
-
-class Listener(http.server.ThreadingHTTPServer):
-    """Takes a wait condition's signals, and is the instance metadata service."""
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.signals = []
-        self.thread = threading.Thread(target=self.serve_forever)
-        self.thread.start()
-        self.url = f"http://127.0.0.1:{self.server_address[1]}"
-
-    def close(self):
-        self.shutdown()
-        self.server_close()
-        self.thread.join()
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-    def answer(self, status, text=""):
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text.encode())
-
-    def do_PUT(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        if self.path == "/latest/api/token":
-            return self.answer(200, "the-token")
-        # AWS signs the URL for a request without a content type.
-        self.server.signals.append((self.path, self.headers.get("Content-Type"), json.loads(body)))
-        return self.answer(200)
-
-    def do_GET(self):
-        known = (self.path == "/latest/meta-data/instance-id"
-                 and self.headers.get("X-aws-ec2-metadata-token") == "the-token")
-        self.answer(200 if known else 401, "i-0123456789abcdef0" if known else "")
-
-
-class Watch:
-    """Looks at the command line and the environment of every process inside the root, as often as it can, for
-    what must not be there."""
-
-    def __init__(self, server, *secrets):
-        self.inside = str(server.root.path).split("/root", 1)[1]
-        self.secrets = [secret.encode() for secret in secrets]
-        self.found, self.seen, self.ended = set(), set(), False
-        self.thread = threading.Thread(target=self.look)
-
-    def look(self):
-        while not self.ended:
-            for entry in os.scandir("/proc"):
-                if not entry.name.isdigit():
-                    continue
-                with contextlib.suppress(OSError):
-                    if os.readlink(f"{entry.path}/root") != self.inside:
-                        continue
-                    line = Path(entry.path, "cmdline").read_bytes()
-                    self.seen.add(line.split(b"\0")[0].rsplit(b"/", 1)[-1])
-                    text = line + Path(entry.path, "environ").read_bytes()
-                    self.found.update(line for secret in self.secrets if secret in text)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.ended = True
-        self.thread.join()
-
-
-class Server:
-    """A new web server: a Debian with the toolkit, and an AWS, a database and a shared folder for it."""
-
-    def __init__(self, test):
-        self.test = test
-        self.database = Postgres()
-        test.addCleanup(self.database.remove)
-        self.sessions, self.caches = Memcached(test), Memcached(test)
-        self.listener = Listener()
-        test.addCleanup(self.listener.close)
-        self.archives = Path(tempfile.mkdtemp())
-        test.addCleanup(shutil.rmtree, self.archives)
-        moodle = standin_moodle.moodle_archive(self.archives / "moodle.tgz")
-        plugin = standin_moodle.plugin_archive(self.archives / "hello.zip", "hello")
-        self.port = free_port()
-        self.root, self.opened = None, contextlib.ExitStack()
-        test.addCleanup(self.opened.close)
-        self.renew()
-        self.facts = {
-            "stack-name": "Moodle", "region": "us-east-1", "site-url": "https://moodle.example.org",
-            "moodle-url": "/srv/archives/moodle.tgz", "moodle-sha256": moodle,
-            "plugin": f"local/hello /srv/archives/hello.zip {plugin}",
-            "db-host": "127.0.0.1", "db-port": str(self.database.port), "db-name": "moodle", "db-user": "moodle",
-            "db-secret-arn": DB_SECRET, "admin-secret-arn": ADMIN_SECRET, "admin-email": "admin@example.org",
-            "site-fullname": "It's a \"site\"", "efs-dir": "/srv/efs", "http-listen": f"127.0.0.1:{self.port}",
-            "app-cache-endpoint": self.caches.address, "app-cache-engine": "memcached", "app-cache-tls": "false",
-            "session-cache-endpoint": self.sessions.address, "session-cache-engine": "memcached",
-            "session-cache-tls": "false", "log-group-bootstrap": "/moodle/Moodle/bootstrap"}
-
-    def renew(self):
-        """A Debian and a database in which nothing has happened."""
-        self.opened.close()
-        self.root = self.opened.enter_context(debian.root(WEB_SERVER, {
-            "/usr/local/bin/aws": SOURCE_DIR / "tests/support/fake_aws.py",
-            "/usr/share/moodle-aws-toolkit/scripts": SOURCE_DIR / "scripts",
-            "/srv/archives": self.archives, "/opt/toolkit": TOOLS_DIR}))
-        for command in ("moodle-facts", "moodle-muc", "moodle-session", "moodle-opcache"):
-            if (TOOLS_DIR / command).exists():
-                (self.path("usr/bin") / command).symlink_to(f"/opt/toolkit/{command}")
-        self.path("srv/aws").mkdir()
-        self.path("srv/efs").mkdir()
-        self.database.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public AUTHORIZATION moodle")
-        self.secrets(**{DB_SECRET: {"username": "moodle", "password": Postgres.PASSWORD},
-                        ADMIN_SECRET: {"password": ADMIN_PASSWORD}})
-
-    def path(self, inside) -> Path:
-        return self.root.path / inside
-
-    def secrets(self, **secrets):
-        self.path("srv/aws/secrets.json").write_text(
-            json.dumps({name: json.dumps(secret) for name, secret in secrets.items()}))
-
-    def stored_facts(self, **changes) -> str:
-        facts = {**self.facts, **{name.replace("_", "-"): value for name, value in changes.items()}}
-        lines = "".join(f"{name}={value}\n" for name, value in facts.items() if value is not None)
-        self.path("srv/aws/parameters.json").write_text(json.dumps({PARAMETER: f"#facts 1\n{lines}#end\n"}))
-        return lines
-
-    def command(self, *options):
-        return [SCRIPT, "--facts-parameter", PARAMETER, "--region", "us-east-1", *options]
-
-    def environment(self):
-        return {"FAKE_AWS": "/srv/aws", "MOODLE_BOOTSTRAP_TRIES": "2",
-                "AWS_EC2_METADATA_SERVICE_ENDPOINT": self.listener.url}
-
-    def run(self, *options, **changes):
-        self.stored_facts(**changes)
-        return self.root.run(self.command(*options), env=self.environment(), check=False)
-
-    def done(self, result, *options, **changes):
-        """It ends well, and says so. (bootstrap-result)"""
-        ran = self.run(*options, **changes)
-        self.test.assertEqual((ran.code, ran.out), (0, f"#facts 1\nbootstrap-result={result}\n#end\n"), ran.err)
-        return ran
-
-    def fails(self, code, reason, *options, **changes):
-        """It fails with this code, and the stack is told this reason."""
-        self.listener.signals.clear()
-        ran = self.run("--signal-url", f"{self.listener.url}/signal?X=1%2F2&Y=3", *options, **changes)
-        self.test.assertEqual((ran.code, ran.out), (code, ""), ran.err)
-        self.test.assertRegex(ran.err, rf"(?m)^{TIME} web-bootstrap.sh: error: {reason}")
-        (path, content_type, signal), = self.listener.signals
-        self.test.assertEqual((path, content_type), ("/signal?X=1%2F2&Y=3", None))
-        self.test.assertEqual((signal["Status"], signal["Data"]), ("FAILURE", "i-0123456789abcdef0"))
-        self.test.assertRegex(signal["Reason"], f"^i-0123456789abcdef0: {reason}")
-        return ran
-
-    def page(self, path="/", **headers):
-        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)) as connection:
-            connection.request("GET", path, headers={"Host": "moodle.example.org", **headers})
-            with connection.getresponse() as response:
-                return response.status, response.read().decode()
-
-    def tree(self, *roots, times=False) -> dict:
-        """All that is below the folders, with modes and owners; with `times`, when files were written."""
-        show = r"%p\0%y %m %u %g %s %l" + (r" %T@" if times else "") + r"\0"
-        def find(*words):
-            return self.root.run(["find", *roots, "-xdev", *words], check=False).out  # one may not be there yet
-
-        words = (find("!", "-type", "d", "-printf", show) +
-                 find("-type", "d", "-printf", r"%p\0%m %u %g\0")).split("\0")[:-1]
-        entries = dict(zip(words[::2], words[1::2]))
-        for line in find("-type", "f", "-exec", "sha256sum", "{}", "+").splitlines():
-            entries[line[66:]] += " " + line[:64]
-        return {path: entry for path, entry in entries.items() if not path.startswith(VOLATILE)}
-
-    def packages(self):
-        return self.root.run(["dpkg-query", "-W", "-f", "${Package} ${Version} ${db:Status-Abbrev}\n"]).out
-
-
-TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
-# What every run may write: logs, the record of calls, and the state of processes.
-VOLATILE = ("/var/log/", "/srv/aws/", "/run/", "/var/lib/apache2/", "/etc/ld.so.cache", "/var/cache/", "/tmp/")
-EVERYTHING = ("/etc", "/var", "/srv", "/usr/local", "/run", "/root", "/tmp")
-SITE = ("/etc", "/var/www", "/var/lib/moodle-aws-toolkit", "/srv", "/root")
 SECRETS = (Postgres.PASSWORD, ADMIN_PASSWORD, ROTATED)
 
 
@@ -250,13 +31,9 @@ class WebBootstrap(unittest.TestCase):
         server = Server(self)
         self.dry_run(server)
         with Watch(server, *SECRETS) as watch:
-            first = server.done("changed", "--signal-url", f"{server.listener.url}/signal")
+            self.user_data(server)
         self.assertEqual(watch.found, set())
         self.assertLessEqual({b"psql", b"php"}, watch.seen, "the watch is too slow to see anything")
-        self.assertEqual([step for step in STEPS if f": {step}: checking" not in first.err], [])
-        (_, _, signal), = server.listener.signals
-        self.assertEqual((signal["Status"], signal["Reason"]),
-                         ("SUCCESS", "i-0123456789abcdef0: the server serves pages"))
         self.what_it_serves(server)
         self.what_is_there(server)
         before = server.tree(*EVERYTHING, times=True), server.packages()
@@ -268,10 +45,47 @@ class WebBootstrap(unittest.TestCase):
         self.no_secret_in_a_log(server)
 
     def dry_run(self, server):
+        """With the facts as the template makes them."""
         before = server.tree(*SITE, times=True)
-        ran = server.done("planned", "--dry-run")
+        facts = {**server.facts, "efs-id": "fs-0a1b2c", **{f"efs-{name}-access-point": "fsap-0a1b2c"
+                                                           for name in ("data", "cache", "temp")},
+                 "log-group-access": "/moodle/access", "log-group-error": "/moodle/error"}
+        text = template_text("      Value", **{name: name for name in re.findall(r"\w+", WEB_TEMPLATE)})
+        text = re.sub(r"(?m)^([a-z0-9-]+)=.*$", lambda found: f"{found[1]}={facts[found[1]]}", text)
+        self.assertEqual(set(server.facts) - set(re.findall(r"(?m)^([a-z0-9-]+)=", text)),
+                         {"site-fullname", "efs-dir", "http-listen"}, "what the template does not tell")
+        server.store(text)
+        ran = server.root.run(server.command("--dry-run"), env=server.environment())
+        self.assertEqual(ran.out, "#facts 1\nbootstrap-result=planned\n#end\n")
         self.assertEqual(re.findall(r": (\w+): would ", ran.err), STEPS)
+        self.assertIn("efs: would mount /var/www/moodle/{data,cache,temp} from fs-0a1b2c\n", ran.err)
         self.assertEqual(server.tree(*SITE, times=True), before)
+
+    def user_data(self, server):
+        """What the template has a new server run; what it fetches is a stand-in, the script is not."""
+        package = b"the package"
+        text = template_text("Fn::Base64", Region="us-east-1", URLSuffix="amazonaws.com", SiteFacts=PARAMETER,
+                             SignalUrl=server.signal_url, PackageUrl="https://example.com/toolkit.deb",
+                             PackageSha256=hashlib.sha256(package).hexdigest())
+        server.path("root/user-data").write_text(text)
+        server.store_facts()
+        server.program("usr/local/bin/apt-get", 'echo "no mirror" >&2; exit 100\n')
+        run = functools.partial(server.root.run, ["bash", "/root/user-data"], env=server.environment(), check=False)
+        self.assertEqual(run().code, 100)
+        server.signalled("FAILURE", ".*: cannot install curl from the Debian mirror$")
+        server.program("usr/local/bin/apt-get", 'case "$*" in\n  update | *curl | *.deb) ;;\n'
+                                                '  *) exec /usr/bin/apt-get "$@" ;;\nesac\n')
+        server.program("usr/local/bin/curl", 'case $1 in\n  -fsSLo) printf "another package" >"$2" ;;\n'
+                                             '  *) exec /usr/bin/curl "$@" ;;\nesac\n')
+        self.assertEqual(run().code, 1)
+        server.signalled("FAILURE", ".*: cannot use that package of moodle-aws-toolkit: its SHA-256 is another one$")
+        server.program("usr/local/bin/curl", f'case $1 in\n  -fsSLo) printf "{package.decode()}" >"$2" ;;\n'
+                                             '  *) exec /usr/bin/curl "$@" ;;\nesac\n')
+        ran = run()
+        self.assertEqual((ran.code, ran.out.split("toolkit.deb: OK\n")[1]),
+                         (0, "#facts 1\nbootstrap-result=changed\n#end\n"), ran.err)
+        self.assertEqual([step for step in STEPS if f": {step}: checking" not in ran.err], [])
+        server.signalled("SUCCESS", "i-0123456789abcdef0: the server serves pages$")
 
     def what_it_serves(self, server):
         status, body = server.page("/", **{"X-Forwarded-For": "203.0.113.9"})
@@ -346,12 +160,10 @@ class WebBootstrap(unittest.TestCase):
         self.assertEqual(server.root.run(command, env=server.environment()).err, "", "it is quiet")
 
     def a_cache_that_does_not_answer(self, server):
-        ran = server.run("--signal-url", f"{server.listener.url}/signal", app_cache_endpoint=f"127.0.0.1:{free_port()}")
+        ran = server.run("--signal-url", server.signal_url, app_cache_endpoint=f"127.0.0.1:{free_port()}")
         self.assertEqual((ran.code, ran.out), (69, "#facts 1\nbootstrap-result=changed\n#end\n"), ran.err)
         self.assertRegex(ran.err, "warning: end: caches: moodle-muc exited with 69: ")
-        _, _, signal = server.listener.signals[-1]
-        self.assertEqual(signal["Status"], "SUCCESS")
-        self.assertIn("caches: moodle-muc exited with 69: ", signal["Reason"])
+        server.signalled("SUCCESS", "i-0123456789abcdef0: caches: moodle-muc exited with 69: ")
         self.assertEqual(server.page("/")[0], 200)
 
     def no_secret_in_a_log(self, server):
@@ -368,11 +180,39 @@ class WebBootstrap(unittest.TestCase):
 
     def test_what_is_wrong_is_said_and_nothing_is_half_written(self):
         server = Server(self)
+        self.efs(server)
         self.faults(server)
         # And it goes on from there.
         server.done("changed")
         self.assertEqual(server.page("/")[0], 200)
         self.another_server_installs(server)
+
+    def efs(self, server):
+        """Nothing here speaks NFS: another file system stands in for the three folders of the mount target."""
+        options = "nfsvers=4.1,rsize=1048576,wsize=1048576,hard,timeo=600,retrans=2,noresvport"
+        server.program("sbin/mount.nfs4", f'[[ $4 == *{options}* ]] || exit 32\nmount -i -t tmpfs "$1" "$2"\n')
+        facts = {"efs_dir": None, "efs_id": "fs-0a1b2c"}
+        ran = server.done("changed", "--only", "efs,folders", **facts)
+        host = "fs-0a1b2c.efs.us-east-1.amazonaws.com"
+        lines = [line.split() for line in server.path("etc/fstab").read_text().splitlines() if "moodle" in line]
+        self.assertEqual(lines, [[f"{host}:/{name}", f"/var/www/moodle/{name}", "nfs4",
+                                  f"{options},_netdev,nofail,x-systemd.mount-timeout=180", "0", "0"]
+                                 for name in ("data", "cache", "temp")], ran.err)
+        mounts = server.root.run(["findmnt", "-n", "-l", "-o", "SOURCE,TARGET", "-t", "tmpfs"]).out
+        self.assertEqual(sorted(re.findall(rf"{host}:/(\w+) +/var/www/moodle/\1\n", mounts)), ["cache", "data", "temp"])
+        self.assertNotIn(f"{host}:/ ", mounts, "the root is not left mounted")
+        self.assertEqual(server.tree("/var/www/moodle/data")["/var/www/moodle/data"], "2770 www-data www-data")
+        server.done("unchanged", "--only", "efs,folders", **facts)
+        server.fails(78, "efs: /var/www/moodle/data is mounted from", "--only", "efs", efs_dir=None, efs_id="fs-0d")
+        for name in ("data", "cache", "temp"):
+            server.root.run(["umount", f"/var/www/moodle/{name}"])
+        # Not mounted, nobody but root can write there.
+        self.assertEqual(server.tree("/var/www/moodle/data")["/var/www/moodle/data"], "700 root root")
+        server.path("var/www/moodle/data/local-file").write_text("")
+        server.fails(78, "efs: /var/www/moodle/data holds files of this host", "--only", "efs", **facts)
+        server.path("var/www/moodle/data/local-file").unlink()
+        server.path("sbin/mount.nfs4").unlink()
+        server.root.run(["sed", "-i", "/moodle/d", "/etc/fstab"])
 
     def faults(self, server):
         site = server.path("var/www/moodle")
@@ -411,11 +251,11 @@ class WebBootstrap(unittest.TestCase):
         """Of a fleet's servers one installs; another one waits for it, and sees what it has done."""
         server.database.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public AUTHORIZATION moodle")
         other = server.database.session()
-        self.addCleanup(other.communicate)
+        self.addCleanup(other.wait)
         other.stdin.write("SELECT 'locked' FROM pg_advisory_lock(7061756231);\n")
         other.stdin.flush()
         self.assertEqual(other.stdout.readline(), "locked\n")
-        server.stored_facts()
+        server.store_facts()
         waiting = server.root.popen(server.command("--only", "install"), env=server.environment(),
                                     stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
         wait_until(lambda: server.database.sql(
@@ -424,6 +264,7 @@ class WebBootstrap(unittest.TestCase):
             "SET ROLE moodle; CREATE TABLE mdl_config (name text, value text); CREATE TABLE mdl_user (password text);"
             "INSERT INTO mdl_config VALUES ('rolesactive', '1')")
         other.stdin.close()
+        other.stdout.close()
         out, err = waiting.communicate(timeout=60)
         self.assertEqual((waiting.returncode, out), (0, b"#facts 1\nbootstrap-result=unchanged\n#end\n"), err)
         self.assertEqual(server.database.sql("SELECT count(*) FROM pg_tables WHERE tablename LIKE 'm%'"), "2")
@@ -436,7 +277,7 @@ class WebBootstrap(unittest.TestCase):
         seed = random.randrange(1 << 30)
         chance = random.Random(seed)
         steps = sorted(chance.sample(STEPS, 10), key=STEPS.index)
-        server.stored_facts()
+        server.store_facts()
         with self.subTest(seed=seed, steps=steps):
             for step in steps:
                 self.kill_in(server, step, chance.uniform(0, 0.2))
@@ -444,6 +285,31 @@ class WebBootstrap(unittest.TestCase):
             self.assertEqual(ran.code, 0, ran.err)
             self.assertEqual(self.state(server), undisturbed)
             server.done("unchanged")
+
+    def test_usage(self):
+        def run(*options):
+            return subprocess.run([SOURCE_DIR / "scripts/web-bootstrap.sh", *options], capture_output=True,
+                                  text=True, stdin=subprocess.DEVNULL, check=False)
+
+        shown = run("--help")
+        self.assertEqual((shown.returncode, shown.stderr), (0, ""))
+        for word in ("--facts-parameter NAME", "-n, --dry-run", *STEPS):
+            self.assertIn(word, shown.stdout)
+        for options, reason in {
+                (): "one of --facts and --facts-parameter is needed",
+                ("--facts", "a", "--facts-parameter", "b", "--region", "us-east-1"):
+                    "--facts and --facts-parameter exclude each other",
+                ("--facts-parameter", "b"): "--facts-parameter needs --region",
+                ("--facts", "a", "--region=x y"): "'x y' is no region",
+                ("--facts",): "the option '--facts' needs a value",
+                ("--facts", "a", "b"): "unknown option or argument 'b'",
+                ("--facts", "a", "--only", "packages,fly"): "there is no step 'fly'",
+                ("--facts", "a", "--only", "web", "--from", "web"): "--only and --from exclude each other",
+                ("--facts", "a", "--efs-dir", "here"): "--efs-dir 'here' has to be an absolute path of letters, "
+                                                       "digits and . _ / -"}.items():
+            done = run(*options)
+            self.assertEqual((done.returncode, done.stdout, done.stderr), (
+                64, "", f"web-bootstrap.sh: error: {reason}\nweb-bootstrap.sh: hint: --help shows the options\n"))
 
     def state(self, server):
         status, body = server.page("/")
