@@ -48,7 +48,7 @@ def template_text(begin: str, /, **values) -> str:
     template = (SOURCE_DIR / "stacks" / "web.yaml").read_text()
     indent, block = re.search(rf"{begin}: !Sub\n +- \|\n(( +).*\n(?:\2.*\n|\n)+)", template).group(2, 1)
     text = re.sub(rf"(?m)^{indent}", "", block)
-    text = re.sub(r"\$\{([A-Za-z:]+)\}", lambda found: values[found[1].replace("AWS::", "")], text)
+    text = re.sub(r"\$\{([A-Za-z0-9:]+)\}", lambda found: values[found[1].replace("AWS::", "")], text)
     return text.replace("${!", "${")
 
 
