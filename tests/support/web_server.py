@@ -200,9 +200,9 @@ class Server:
         return {"FAKE_AWS": "/srv/aws", "MOODLE_BOOTSTRAP_TRIES": "2",
                 "AWS_EC2_METADATA_SERVICE_ENDPOINT": self.listener.url}
 
-    def run(self, *options, **changes):
+    def run(self, *options, timeout=300, **changes):
         self.store_facts(**changes)
-        return self.root.run(self.command(*options), env=self.environment(), check=False)
+        return self.root.run(self.command(*options), env=self.environment(), check=False, timeout=timeout)
 
     def done(self, result, *options, **changes):
         """It ends well, and says so. (bootstrap-result)"""
