@@ -42,7 +42,7 @@ step_code() {
   unpack_archive "$url" "$sum"
   [[ -f $unpacked/lib/setup.php || -f $unpacked/public/lib/setup.php ]] ||
     die "$ex_data" "$url holds no Moodle: there is no lib/setup.php in it"
-  install_code moodle "$url" "$sum" "$html"
+  install_code moodle "$url" "$html"
   changed "installed Moodle from $url"
 }
 
@@ -81,43 +81,44 @@ install_plugin() { # FOLDER URL SHA256
   fi
   unpack_archive "$2" "$3"
   [[ -f $unpacked/version.php ]] || die "$ex_data" "$2 holds no plugin: there is no version.php in it"
-  install_code "$record" "$2" "$3" "$root/$1"
+  install_code "$record" "$2" "$root/$1"
   changed "installed the plugin $1 from $2"
 }
 
-# Whether the code that is there was installed from this. Of an unchecked archive, only its URL is known.
+# Whether the code that is there was installed from this; "unchecked" is content with the same URL.
 same_source() { # RECORD URL SHA256
   local url sum
   { read -r sum url <"$code_state/$1"; } 2>/dev/null || return
-  [[ $sum == "$3" && ($sum != unchecked || $url == "$2") ]]
+  [[ $sum == "$3" || ($3 == unchecked && $url == "$2") ]]
 }
 
 # The record first: while the code is not in place it says nothing, and then it is there.
-install_code() { # RECORD URL SHA256 TARGET
-  printf '%s %s\n' "$3" "$2" >"$work/record"
+install_code() { # RECORD URL TARGET
+  printf '%s %s\n' "$archive_sum" "$2" >"$work/record"
   put_file "$work/record" "$code_state/$1" 0644 root:root
   chown -hR root:root -- "$unpacked"
   chmod -R u=rwX,go=rX -- "$unpacked"
   sync -f -- "$unpacked"
-  mv -T -- "$unpacked" "$4"
+  mv -T -- "$unpacked" "$3"
   clear_staging
 }
 
 clear_staging() { rm -rf --one-file-system -- "$staging"; }
 
-# Fetches, checks and unpacks; $unpacked is then the archive's one folder, on the code's file system.
+# Fetches, checks and unpacks; $unpacked is then the archive's one folder, on the code's file system, and
+# $archive_sum its SHA-256.
 unpack_archive() { # URL SHA256
-  local archive=$staging/archive seen entries
+  local archive=$staging/archive entries
   clear_staging
   mkdir -m 0700 -- "$staging" "$staging/tree"
   attempt "download $1" download "$1" "$archive"
-  seen=$(sha256sum <"$archive")
-  seen=${seen%% *}
+  archive_sum=$(sha256sum <"$archive")
+  archive_sum=${archive_sum%% *}
   if [[ $2 == unchecked ]]; then
-    warn "$1 is not checked; its SHA-256 is $seen"
-  elif [[ $seen != "$2" ]]; then
+    warn "$1 is not checked; its SHA-256 is $archive_sum"
+  elif [[ $archive_sum != "$2" ]]; then
     clear_staging
-    die "$ex_data" "the SHA-256 of $1 is $seen, not $2"
+    die "$ex_data" "the SHA-256 of $1 is $archive_sum, not $2"
   fi
   if [[ $(head -c 4 "$archive") == $'PK\x03\x04' ]]; then
     logged unzip -q "$archive" -d "$staging/tree" || die "$ex_data" \

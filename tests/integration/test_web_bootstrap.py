@@ -63,27 +63,27 @@ class WebBootstrap(unittest.TestCase):
 
     def user_data(self, server):
         """What the template has a new server run; what it fetches is a stand-in, the script is not."""
-        package = b"the package"
+        digest = hashlib.sha256(server.package.read_bytes()).hexdigest()
         text = template_text("Fn::Base64", Region="us-east-1", URLSuffix="amazonaws.com", SiteFacts=PARAMETER,
                              SignalUrl=server.signal_url, PackageUrl="https://example.com/toolkit.deb",
-                             PackageSha256=hashlib.sha256(package).hexdigest())
+                             PackageSha256=digest)
         server.path("root/user-data").write_text(text)
         server.store_facts()
         server.program("usr/local/bin/apt-get", 'echo "no mirror" >&2; exit 100\n')
         run = functools.partial(server.root.run, ["bash", "/root/user-data"], env=server.environment(), check=False)
         self.assertEqual(run().code, 100)
         server.signalled("FAILURE", ".*: cannot install curl from the Debian mirror$")
-        server.program("usr/local/bin/apt-get", 'case "$*" in\n  update | *curl | *.deb) ;;\n'
+        server.program("usr/local/bin/apt-get", 'case "$*" in\n  update | *agent.deb) ;;\n'
                                                 '  *) exec /usr/bin/apt-get "$@" ;;\nesac\n')
         server.program("usr/local/bin/curl", 'case $1 in\n  -fsSLo) printf "another package" >"$2" ;;\n'
                                              '  *) exec /usr/bin/curl "$@" ;;\nesac\n')
         self.assertEqual(run().code, 1)
         server.signalled("FAILURE", ".*: cannot use that package of moodle-aws-toolkit: its SHA-256 is another one$")
-        server.program("usr/local/bin/curl", f'case $1 in\n  -fsSLo) printf "{package.decode()}" >"$2" ;;\n'
+        server.program("usr/local/bin/curl", f'case $1 in\n  -fsSLo) cp "/srv/archives/{server.package.name}" "$2" ;;\n'
                                              '  *) exec /usr/bin/curl "$@" ;;\nesac\n')
         ran = run()
-        self.assertEqual((ran.code, ran.out), (
-            0, "toolkit.deb: OK\n#facts 1\nbootstrap-result=changed\n#end\n"), ran.err)
+        self.assertEqual(ran.code, 0, ran.err)
+        self.assertTrue(ran.out.endswith("\n#facts 1\nbootstrap-result=changed\n#end\n"), ran.out)
         self.assertEqual([step for step in STEPS if f": {step}: checking" not in ran.err], [])
         server.signalled("SUCCESS", "i-0123456789abcdef0: the server serves pages$")
 
@@ -185,7 +185,19 @@ class WebBootstrap(unittest.TestCase):
         # And it goes on from there.
         server.done("changed")
         self.assertEqual(server.page("/")[0], 200)
+        self.other_code(server)
         self.another_server_installs(server)
+
+    def other_code(self, server):
+        """Code that is there is never replaced; that wants new servers."""
+        before = server.tree("/var/www")
+        server.fails(78, "code: the Moodle in /var/www/moodle/html is not the one from /srv/archives/moodle.tgz",
+                     "--only", "code", moodle_sha256="0" * 64)
+        server.done("unchanged", "--only", "code", moodle_sha256="unchecked")
+        server.done("unchanged", "--only", "code", moodle_url="")
+        server.fails(78, "plugins: the plugin in /var/www/moodle/html/local/hello is not the one from /other.zip",
+                     "--only", "plugins", plugin=f"local/hello /other.zip {'0' * 64}")
+        self.assertEqual(server.tree("/var/www"), before)
 
     def efs(self, server):
         """Nothing here speaks NFS: another file system stands in for the three folders of the mount target."""

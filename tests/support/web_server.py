@@ -1,7 +1,9 @@
 """A new web server for scripts/web-bootstrap.sh: a throw-away Debian 12 with the toolkit, a real database,
 real caches and a shared folder for it, and stand-ins for what exists in AWS alone."""
 
+import atexit
 import contextlib
+import functools
 import http.client
 import http.server
 import json
@@ -11,11 +13,12 @@ import shutil
 import subprocess
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 import debian
 import standin_moodle
-from harness import SOURCE_DIR, TOOLS_DIR
+from harness import SOURCE_DIR
 from memcached import Memcached
 from postgres import Postgres, free_port
 
@@ -24,9 +27,6 @@ DB_SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:rds!cluster-0a
 ADMIN_SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:moodle-admin-AbCdEf"
 ADMIN_PASSWORD = "Adm1n's \"own\" $password\\"
 PARAMETER = "/moodle/Moodle/site-facts"
-# What the commands need of Debian at run time.
-LIBRARIES = ("libphp8.2-embed libpqxx-6.4 libmemcached11 libfmt9 libyaml-cpp0.7 libpcre2-8-0 "
-             "libboost-program-options1.74.0").split()
 
 
 def web_packages() -> list[str]:
@@ -38,7 +38,7 @@ def web_packages() -> list[str]:
 
 
 def install_web_server(root):
-    root.install(*web_packages(), *LIBRARIES)
+    root.install(*web_packages())
     # Something is left for the script to install.
     root.run(["dpkg", "--purge", "unzip"])
 
@@ -52,7 +52,20 @@ def template_text(begin: str, /, **values) -> str:
     return text.replace("${!", "${")
 
 
-WEB_SERVER = debian.Layer("web-server", install_web_server, key=" ".join([*web_packages(), *LIBRARIES]))
+@functools.cache
+def toolkit() -> Path:
+    """The Debian package, made once for all tests of this process."""
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder)
+    return debian.package(Path(folder))
+
+
+def with_toolkit(deb: Path) -> debian.Layer:
+    """A Debian with the toolkit's package, and with all that a web server needs of Debian but one package: a
+    test has no minutes to spend on them. The part that changes rarely is below."""
+    below = debian.Layer("web-server", install_web_server, key=" ".join(web_packages()))
+    package = debian.with_package(deb)
+    return debian.Layer("web-server-toolkit", package.prepare, below, package.key)
 
 
 class Listener(http.server.ThreadingHTTPServer):
@@ -106,6 +119,7 @@ class Watch:
 
     def look(self):
         while not self.ended:
+            time.sleep(0.002)  # the run wants a processor, too
             for entry in os.scandir("/proc"):
                 if not entry.name.isdigit():
                     continue
@@ -141,6 +155,8 @@ class Server:
         test.addCleanup(shutil.rmtree, self.archives)
         moodle = standin_moodle.moodle_archive(self.archives / "moodle.tgz")
         plugin = standin_moodle.plugin_archive(self.archives / "hello.zip", "hello")
+        self.package = Path(shutil.copy2(toolkit(), self.archives))
+        self.layer = with_toolkit(self.package)
         self.port = free_port()
         self.root, self.opened = None, contextlib.ExitStack()
         test.addCleanup(self.opened.close)
@@ -148,7 +164,7 @@ class Server:
         self.facts = {
             "stack-name": "Moodle", "region": "us-east-1", "site-url": "https://moodle.example.org",
             "moodle-url": "/srv/archives/moodle.tgz", "moodle-sha256": moodle,
-            "plugin": f"local/hello /srv/archives/hello.zip {plugin}",
+            "plugin": f"local/hello s3://plugins/hello.zip {plugin}",
             "db-host": "127.0.0.1", "db-port": str(self.database.port), "db-name": "moodle", "db-user": "moodle",
             "db-secret-arn": DB_SECRET, "admin-secret-arn": ADMIN_SECRET, "admin-email": "admin@example.org",
             "site-fullname": "It's a \"site\"", "efs-dir": "/srv/efs", "http-listen": f"127.0.0.1:{self.port}",
@@ -159,14 +175,10 @@ class Server:
     def renew(self):
         """A Debian and a database in which nothing has happened."""
         self.opened.close()
-        self.root = self.opened.enter_context(debian.root(WEB_SERVER, {
-            "/usr/local/bin/aws": SOURCE_DIR / "tests/support/fake_aws.py",
-            "/usr/share/moodle-aws-toolkit/scripts": SOURCE_DIR / "scripts",
-            "/srv/archives": self.archives, "/opt/toolkit": TOOLS_DIR}))
-        for command in ("moodle-facts", "moodle-muc", "moodle-session", "moodle-opcache"):
-            if (TOOLS_DIR / command).exists():
-                (self.path("usr/bin") / command).symlink_to(f"/opt/toolkit/{command}")
-        self.path("srv/aws").mkdir()
+        self.root = self.opened.enter_context(debian.root(self.layer, {
+            "/usr/local/bin/aws": SOURCE_DIR / "tests/support/fake_aws.py", "/srv/archives": self.archives}))
+        self.path("srv/aws/s3/plugins").mkdir(parents=True)
+        shutil.copy2(self.archives / "hello.zip", self.path("srv/aws/s3/plugins"))
         self.path("srv/efs").mkdir()
         self.database.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public AUTHORIZATION moodle")
         self.secrets(**{DB_SECRET: {"username": "moodle", "password": Postgres.PASSWORD},
