@@ -44,6 +44,7 @@ constexpr std::array output_rules{
     OutputRule{"WebAsg", "web-asg"},
     OutputRule{"WebAsgMin", "web-asg-min"},
     OutputRule{"WebAsgMax", "web-asg-max"},
+    OutputRule{"DocumentPrefix", "document-prefix"},
 
     OutputRule{"MoodleDomainName", "site-url"},                         // v2 main: a URL
     OutputRule{"ApplicationCacheServerEndpoint", "app-cache-endpoint"}, // v2 main

@@ -42,6 +42,7 @@ constexpr std::string_view fact_order[] = {
     "web-asg",
     "web-asg-min",
     "web-asg-max",
+    "document-prefix",
 };
 
 std::string checked_number(const std::string& value, std::uint64_t least, std::uint64_t most) {

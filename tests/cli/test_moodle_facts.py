@@ -56,6 +56,10 @@ class Stacks(CommandTest):
     def test_our_stack(self):
         self.expect("moodle-facts", document("stacks-ours"), out=facts(*OURS))
 
+    def test_the_names_of_the_documents(self):
+        self.expect("moodle-facts", "-", stdin=stack(DocumentPrefix="Moodle-SsmDocuments-1A2B3C", WebAsgMax="6"), out=facts(
+            "stack-name=Moodle", "region=eu-west-1", "web-asg-max=6", "document-prefix=Moodle-SsmDocuments-1A2B3C"))
+
     def test_standard_input(self):
         self.expect("moodle-facts", "-", stdin=text("stacks-ours"), out=facts(*OURS))
 

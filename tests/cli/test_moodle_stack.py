@@ -95,7 +95,7 @@ class Generate(StackTest):
 class Refusals(StackTest):
     def test_what_does_not_exist(self):
         names = ("alb, bastion, cloudfront, database, dns, efs-alarms, efs, app-cache, "
-                 "session-cache, security-groups, vpc, web")
+                 "session-cache, security-groups, ssm-documents, vpc, web")
         self.refused("generate", "-o", "out", "--with", "nope", code=64,
                      err=error("there is no component 'nope'", f"choose among {names}"))
         self.refused("generate", "-o", "out", "--set", "Nope=1", code=64,
@@ -135,7 +135,7 @@ class Refusals(StackTest):
                      err=error("--cache-engine is of no use: no cache is among the components",
                                usage))
         everything = [word for name in ("alb bastion database efs-alarms efs app-cache session-cache"
-                                        " security-groups vpc web").split()
+                                        " security-groups ssm-documents vpc web").split()
                       for word in ("--without", name)]
         self.refused("generate", "-o", "out", *everything, code=64,
                      err=error("no component is left", usage))
@@ -201,7 +201,7 @@ class Refusals(StackTest):
 class Lint(StackTest):
     def test_a_generated_set_has_no_fault(self):
         self.generate("--with", "cloudfront", "--with", "dns")
-        self.expect("moodle-stack", "lint", "out", err="moodle-stack: 12 template(s), 0 fault(s)\n")
+        self.expect("moodle-stack", "lint", "out", err="moodle-stack: 13 template(s), 0 fault(s)\n")
         self.expect("moodle-stack", "lint", "-q", "out/main.yaml")
 
     def test_faults_name_file_line_and_remedy(self):
@@ -352,11 +352,11 @@ class Listings(StackTest):
     def test_a_new_template_is_a_new_component(self):
         for source in STACKS.glob("*.yaml"):
             self.write(f"more/{source.name}", source.read_bytes())
-        self.write("more/ssm-documents.yaml", "Parameters:\n  WebAsg: {Type: String}\n" + RESOURCE)
+        self.write("more/home-work.yaml", "Parameters:\n  WebAsg: {Type: String}\n" + RESOURCE)
         out = self.generate("--templates", "more")
         text = (out / "main.yaml").read_text()
-        self.assertIn("  SsmDocuments:\n    Type: AWS::CloudFormation::Stack\n    Properties:\n"
-                      "      TemplateURL: 'ssm-documents.yaml'\n      Parameters:\n"
+        self.assertIn("  HomeWork:\n    Type: AWS::CloudFormation::Stack\n    Properties:\n"
+                      "      TemplateURL: 'home-work.yaml'\n      Parameters:\n"
                       "        WebAsg: !GetAtt Web.Outputs.WebAsg\n", text)
         self.expect("moodle-stack", "lint", "-q", "out")
 
@@ -378,6 +378,44 @@ class Listings(StackTest):
         picture = self.expect("moodle-stack", "graph", "--with", "cloudfront", "--with", "dns",
                               out=re.compile(r"(.*\n)*")).out
         self.assertIn(f"```mermaid\n{picture}```\n", (SOURCE_DIR / "README.md").read_text())
+
+    def test_documents_are_listed_and_printed(self):
+        listed = self.expect("moodle-stack", "document", out=re.compile(r"([a-z-]+\tMoodle: .+\n)+")).out
+        names = [line.split("\t")[0] for line in listed.splitlines()]
+        self.assertEqual(names, ["fix-lastip", "configure-muc", "switch-sessions", "seed-efs", "check"])
+        text = (STACKS / "ssm-documents.yaml").read_text()
+        for name in names:
+            document = json.loads(self.expect("moodle-stack", "document", name, out=re.compile(r"\{\n(.*\n)*\}\n")).out)
+            self.assertEqual(document["schemaVersion"], "2.2")
+            # What the stack calls it ends with its name, and every line of its script is in the template.
+            self.assertIn(f"Name: !Sub '${{AWS::StackName}}-{name}'\n", text)
+            for line in "\n".join(document["mainSteps"][0]["inputs"]["runCommand"]).split("\n"):
+                self.assertIn(f"{' ' * 18 if line else ''}{line}\n", text)
+
+    def test_documents_that_are_none(self):
+        choice = "choose among fix-lastip, configure-muc, switch-sessions, seed-efs, check"
+        self.refused("document", "nope", code=64, err=error("there is no document 'nope'", choice))
+        self.write("none/a.yaml", RESOURCE)
+        self.expect("moodle-stack", "document", "--templates", "none")
+        self.refused("document", "a", "--templates", "none", code=64,
+                     err=error("there is no document 'a'", "none of the templates creates one"))
+        document = "Resources:\n  DoIt:\n    Type: AWS::SSM::Document\n    Properties:\n      Content:"
+        for content, line, reason in (
+                (" '{}'\n", 2, "the Content of DoIt is not a map"),
+                ("\n        description: !Sub '${AWS::Region}'\n", 6,
+                 "Fn::Sub stands in a document, which has to mean the same outside of a template"),
+                (f"\n        description: '{'x' * 65536}'\n", 2,
+                 "the document DoIt has 65560 bytes; Systems Manager takes 65536")):
+            self.write("bad/a.yaml", document + content)
+            self.refused("document", "do-it", "--templates", "bad", code=65, err=error(f"bad/a.yaml:{line}: {reason}"))
+        self.write("bad/a.yaml", document + " {a: b}\n")
+        self.write("bad/b.yaml", document + " {a: b}\n")
+        self.refused("document", "do-it", "--templates", "bad", code=65,
+                     err=error("bad/b.yaml:2: there is another document 'do-it'"))
+        (self.dir / "bad/b.yaml").unlink()
+        self.write("bad/a.yaml", document + "\n        b: 2.2\n        a: [yes, null, 'é\\']\n")
+        self.expect("moodle-stack", "document", "do-it", "--templates", "bad", out=(
+            '{\n  "b": "2.2",\n  "a": [\n    "yes",\n    null,\n    "é\\\\"\n  ]\n}\n'))
 
     def test_templates_are_found_beside_an_installed_command(self):
         share = self.dir / "usr/share/moodle-aws-toolkit/stacks"

@@ -9,7 +9,7 @@ import subprocess
 from harness import SOURCE_DIR, CommandTest, main
 
 COMPONENTS = ["vpc", "security-groups", "bastion", "efs", "efs-alarms", "app-cache",
-              "session-cache", "alb", "database", "web", "cloudfront", "dns"]
+              "session-cache", "alb", "database", "web", "cloudfront", "dns", "ssm-documents"]
 FACTORS = {
     **{name: [True, False] for name in COMPONENTS},
     "zones": ["2", "3", "4", "5", "6"],

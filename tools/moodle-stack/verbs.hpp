@@ -60,3 +60,13 @@ private:
   Selection selection_;
   std::string format_ = "mermaid";
 };
+
+class Document : public cli::Command {
+public:
+  void declare(cli::Options& options) override;
+  cli::ExitCode run(cli::Context& context) override;
+
+private:
+  std::optional<std::string> folder_;
+  std::vector<std::string> name_;
+};

@@ -179,10 +179,10 @@ TEST_CASE("every combination of components links, and its wiring has no fault") 
 
 TEST_CASE("every output that turns into facts is there") {
   Mutants set;
-  for (const char* name :
-       {"SiteUrl", "AlbDnsName", "DbHost", "DbPort", "DbName", "EfsId", "EfsThroughputMode",
-        "AppCacheEndpoint", "AppCacheEngine", "AppCacheTls", "SessionCacheEndpoint",
-        "SessionCacheEngine", "SessionCacheTls", "WebAsg", "WebAsgMin", "WebAsgMax"}) {
+  for (const char* name : {"SiteUrl", "AlbDnsName", "DbHost", "DbPort", "DbName", "EfsId",
+                           "EfsThroughputMode", "AppCacheEndpoint", "AppCacheEngine", "AppCacheTls",
+                           "SessionCacheEndpoint", "SessionCacheEngine", "SessionCacheTls",
+                           "WebAsg", "WebAsgMin", "WebAsgMax", "DocumentPrefix"}) {
     CHECK_MESSAGE(set.main().output(name) != nullptr, name);
   }
 }
