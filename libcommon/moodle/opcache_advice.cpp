@@ -2,66 +2,19 @@
 
 #include "cli/error.hpp"
 #include "cli/text.hpp"
-#include "moodle/managed_block.hpp"
+#include "moodle/php_settings.hpp"
 
 namespace moodle {
 
-namespace {
-
-/// PHP reads its own ini syntax best. Gives $found: a list of service, enabled, validates, seconds.
-/// The defaults are those of PHP's manual; without a zend_extension line OPcache is not there at
-/// all.
-constexpr const char* script = R"php(
-$read = function (string $service, array $files): array {
-    $set = ['opcache.enable' => '1', 'opcache.validate_timestamps' => '1', 'opcache.revalidate_freq' => '2'];
-    $loaded = false;
-    foreach ($files as $file) {
-        // Only the lines that matter: php.ini is long, and most of the others are about other things.
-        $lines = implode('', preg_grep('/opcache/i', @file($file) ?: []));
-        $ini = @parse_ini_string($lines, false, INI_SCANNER_RAW) ?: [];
-        $loaded = $loaded || str_contains(implode(' ', (array) ($ini['zend_extension'] ?? '')), 'opcache');
-        foreach ([$ini, $ini['php_value'] ?? [], $ini['php_flag'] ?? [], $ini['php_admin_value'] ?? [],
-                $ini['php_admin_flag'] ?? []] as $values) {
-            $set = array_merge($set, array_intersect_key((array) $values, $set));
-        }
-    }
-    $on = fn($text) => in_array(strtolower(trim((string) $text)), ['1', 'on', 'yes', 'true'], true);
-    return [$service, $loaded && $on($set['opcache.enable']), $on($set['opcache.validate_timestamps']),
-            (int) $set['opcache.revalidate_freq']];
-};
-$found = [];
-foreach (glob("$etc/php/*/fpm") as $dir) {
-    $found[] = $read('php' . basename(dirname($dir)) . '-fpm',
-        ["$dir/php.ini", ...glob("$dir/conf.d/*.ini"), ...glob("$dir/pool.d/*.conf")]);
-}
-foreach (glob("$etc/apache2/mods-enabled/php*.load") as $module) {
-    $dir = "$etc/php/" . substr(basename($module, '.load'), 3) . '/apache2';
-    $found[] = $read('apache2', ["$dir/php.ini", ...glob("$dir/conf.d/*.ini")]);
-}
-if (is_dir("$etc/php-fpm.d")) {
-    $found[] = $read('php-fpm', ["$etc/php.ini", ...glob("$etc/php.d/*.ini"), ...glob("$etc/php-fpm.d/*.conf")]);
-}
-)php";
-
-} // namespace
-
 std::vector<OpcacheSettings> opcache_settings(php::Runtime& php, const std::string& etc) {
-  const php::Run run =
-      php.run({.path = "/opcache-settings.php",
-               .content = fmt::format("<?php $etc = {};{}", php_literal(etc), script),
-               .stop_at = {},
-               .stop_marker = {},
-               .constants = {},
-               .variables = {"found"}});
+  std::vector<PhpService> services = find_php(etc);
+  std::erase_if(services, [](const PhpService& service) { return !service.serves; });
+  const std::vector<PhpSettings> settings = read_settings(php, services);
   std::vector<OpcacheSettings> all;
-  const php::Value* const found = run.variables.find("found");
-  if (found == nullptr || found->array() == nullptr) {
-    return all;
-  }
-  for (const auto& [key, entry] : found->array()->entries) {
-    const auto& values = entry.array()->entries;
-    all.push_back({*values[0].second.string(), values[1].second.truthy(), values[2].second.truthy(),
-                   *values[3].second.integer()});
+  for (std::size_t i = 0; i < services.size(); ++i) {
+    const PhpSettings& one = settings[i];
+    all.push_back({services[i].unit, one.opcache && one.on("opcache.enable"),
+                   one.on("opcache.validate_timestamps"), one.number("opcache.revalidate_freq")});
   }
   return all;
 }

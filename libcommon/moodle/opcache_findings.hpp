@@ -1,0 +1,38 @@
+#pragma once
+
+#include "moodle/opcache_plan.hpp"
+#include "moodle/php_settings.hpp"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace moodle {
+
+/// One mistake in the settings of a PHP.
+struct OpcacheFinding {
+  std::string setting; ///< "opcache.use_cwd"; "zend_extension" when OPcache is not loaded
+  std::string found;
+  std::string wanted;
+  std::string why;
+  std::string source; ///< who says so
+  std::string where;  ///< the file that sets it, as far as is known; empty for PHP's default
+  /// Whether 'moodle-opcache write' mends it: not when a pool or a later file has the last word.
+  bool written = true;
+};
+
+/// What the settings are judged by, besides the code.
+struct OpcacheSurroundings {
+  std::string dirroot;
+  /// The type of the file system that holds the path when hosts share it ("nfs4"), else empty.
+  std::function<std::string(const std::string& path)> shared_type;
+};
+
+/// All that is wrong, by itself or for this code. A PHP without OPcache has one finding and no
+/// other, and so has one where it is switched off. Sizes are wrong when they are below the need
+/// itself, without headroom.
+std::vector<OpcacheFinding> opcache_findings(const PhpSettings& settings, const OpcacheNeed& need,
+                                             const OpcachePolicy& policy,
+                                             const OpcacheSurroundings& surroundings);
+
+} // namespace moodle
