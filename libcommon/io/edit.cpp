@@ -6,6 +6,11 @@ namespace io {
 
 namespace {
 
+Snapshot read(const Edit& edit) {
+  return edit.new_mode ? read_or_new(edit.path, edit.max_bytes, *edit.new_mode)
+                       : read_snapshot(edit.path, edit.max_bytes);
+}
+
 /// The verified new content.
 std::string plan(const Edit& edit, const Snapshot& snapshot) {
   std::string after = edit.plan(snapshot.content);
@@ -52,7 +57,7 @@ const char* text(Outcome outcome) noexcept {
 }
 
 Outcome apply(const Edit& edit, const cli::EditMode& mode, cli::Context& context) {
-  Snapshot snapshot = read_snapshot(edit.path, edit.max_bytes);
+  Snapshot snapshot = read(edit);
   // Before the lock, so that it is held as briefly as possible.
   std::string after = plan(edit, snapshot);
   if (after == snapshot.content) {
@@ -75,7 +80,7 @@ Outcome apply(const Edit& edit, const cli::EditMode& mode, cli::Context& context
     if (!is_current(snapshot)) {
       context.log().detail(
           fmt::format("{} moved meanwhile: planning again", cli::shown(snapshot.path)));
-      snapshot = read_snapshot(edit.path, edit.max_bytes);
+      snapshot = read(edit);
       after = plan(edit, snapshot);
     }
     if (after == snapshot.content) {

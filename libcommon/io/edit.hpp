@@ -7,7 +7,9 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <sys/types.h>
 
 namespace io {
 
@@ -16,6 +18,9 @@ namespace io {
 struct Edit {
   std::string path;
   std::size_t max_bytes = 64U << 20U;
+  /// The mode of the file where there is none yet; without it that is an error. The plan is made
+  /// for an empty text then, and must not be one.
+  std::optional<mode_t> new_mode;
   /// The new content for the content that is there. Called again, with the lock held, when the file
   /// moved in between: the plan that is carried out is always one for the file as it is. Throws to
   /// refuse.

@@ -131,9 +131,25 @@ Snapshot read_snapshot(const std::string& path, std::size_t max_bytes) {
   return snapshot;
 }
 
+Snapshot read_or_new(const std::string& path, std::size_t max_bytes, mode_t mode) {
+  struct stat there {};
+  if (::lstat(path.c_str(), &there) == 0 || errno != ENOENT) {
+    return read_snapshot(path, max_bytes);
+  }
+  Snapshot snapshot;
+  const std::string folder = path.find('/') == std::string::npos ? "." : directory_of(path);
+  snapshot.path = fmt::format("{}/{}", resolve(folder), name_of(path));
+  snapshot.status.st_mode = S_IFREG | mode;
+  snapshot.exists = false;
+  return snapshot;
+}
+
 bool is_current(const Snapshot& snapshot) {
   struct stat now {};
   if (::stat(snapshot.path.c_str(), &now) != 0) {
+    return !snapshot.exists && errno == ENOENT;
+  }
+  if (!snapshot.exists) {
     return false;
   }
   const struct stat& then = snapshot.status;
@@ -161,7 +177,11 @@ Replacement::Replacement(const Snapshot& original, std::string_view content)
   temporary_ = path;
   try {
     write_all(fd.get(), content, temporary_);
-    copy_metadata(original, fd.get());
+    if (original.exists) {
+      copy_metadata(original, fd.get());
+    } else if (::fchmod(fd.get(), original.status.st_mode & 07777U) != 0) {
+      throw system_error(errno, "cannot set the mode of " + shown(temporary_));
+    }
     if (::fsync(fd.get()) != 0 || ::close(fd.release()) != 0) {
       throw Error(ExitCode::io, system_error(errno, "cannot write " + shown(temporary_)).message());
     }
@@ -182,6 +202,15 @@ void Replacement::commit() {
     throw Error(ExitCode::try_again,
                 fmt::format("{} was changed by somebody else meanwhile", shown(original_.path)),
                 "nothing was written; run the command again");
+  }
+  if (!original_.exists) {
+    // Fails where somebody else has made it meanwhile; the other name goes with this object.
+    if (::link(temporary_.c_str(), original_.path.c_str()) != 0) {
+      throw Error(ExitCode::try_again,
+                  system_error(errno, "cannot make " + shown(original_.path)).message(),
+                  "nothing was written; run the command again");
+    }
+    return;
   }
   if (::rename(temporary_.c_str(), original_.path.c_str()) != 0) {
     throw system_error(errno, fmt::format("cannot replace {}", shown(original_.path)));

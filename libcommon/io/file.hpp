@@ -15,13 +15,18 @@ struct Snapshot {
   std::string path;
   std::string content;
   struct stat status {};
+  bool exists = true;
 };
 
 /// Reads a regular file. Throws cli::Error{no_input, no_permission, io}; {data} when it is not a
 /// regular file or has more than `max_bytes`.
 Snapshot read_snapshot(const std::string& path, std::size_t max_bytes);
 
-/// Whether the path still names the very file of the snapshot, untouched since.
+/// As read_snapshot(); where there is no file, an empty one that is to be made with this mode, by
+/// this process' user. Its folder has to be there.
+Snapshot read_or_new(const std::string& path, std::size_t max_bytes, mode_t mode);
+
+/// Whether the path still names the very file of the snapshot, untouched since; or still none.
 bool is_current(const Snapshot& snapshot);
 
 /// A file that replaces another one: written beside it under a temporary name, with the mode,

@@ -1,6 +1,7 @@
 #include "moodle/opcache_findings.hpp"
 
 #include "cli/size.hpp"
+#include "cli/text.hpp"
 
 #include <fmt/format.h>
 
@@ -16,6 +17,32 @@ constexpr const char* php_manual = "https://www.php.net/manual/en/opcache.config
 /// A changed file is to be seen before an administrator takes the change for lost.
 constexpr std::int64_t longest_revalidation = 600;
 
+/// A word for a POSIX shell.
+std::string quoted(const std::string& word) {
+  constexpr std::string_view plain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+      "/._-+,:@%";
+  if (!word.empty() && word.find_first_not_of(plain) == std::string::npos) {
+    return word;
+  }
+  std::string made = "'";
+  for (const char c : word) {
+    made += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  }
+  return made + "'";
+}
+
+std::string remove_line(const OpcacheFinding& finding) {
+  std::string name;
+  for (const char c : finding.setting) {
+    name += c == '.' ? std::string("\\.") : std::string(1, c);
+  }
+  const bool pool = finding.where.ends_with(".conf");
+  return fmt::format("sed -i -E '/^[[:space:]]*{}[[:space:]]*=/d' {}",
+                     pool ? fmt::format(R"(php_(admin_)?(value|flag)\[{}\])", name) : name,
+                     quoted(finding.where));
+}
+
 class Findings {
 public:
   Findings(const PhpSettings& settings, const OpcacheNeed& need, const OpcachePolicy& policy,
@@ -27,7 +54,7 @@ public:
     if (!settings_.opcache) {
       add("zend_extension", "no opcache", "opcache",
           "OPcache is not loaded: every request compiles all the code that it uses", moodle_docs);
-      found_.back().written = false;
+      found_.back().planned = false;
       return std::move(found_);
     }
     if (!settings_.on("opcache.enable")) {
@@ -47,10 +74,8 @@ public:
 private:
   void add(const std::string& setting, std::string found, std::string wanted, std::string why,
            const char* source) {
-    const std::string where = settings_.where(setting);
-    const bool pool = where.ends_with(".conf");
-    found_.push_back(
-        {setting, std::move(found), std::move(wanted), std::move(why), source, where, !pool});
+    found_.push_back({setting, std::move(found), std::move(wanted), std::move(why), source,
+                      settings_.where(setting)});
   }
 
   /// With what is set, and what the plan has in its place.
@@ -207,7 +232,7 @@ private:
       add("opcache.preload", settings_.text("opcache.preload"), "",
           "preloaded code is never looked at again, and Moodle's classes expect its own loader",
           "https://www.php.net/manual/en/opcache.preloading.php");
-      found_.back().written = false;
+      found_.back().planned = false;
     }
     const std::string& root = surroundings_.dirroot;
     const std::string restricted = settings_.text("opcache.restrict_api");
@@ -217,7 +242,7 @@ private:
           "old "
           "code after an upgrade or a plugin's installation",
           "Moodle 4.5 admin/index.php and admin/plugins.php");
-      found_.back().written = false;
+      found_.back().planned = false;
     }
   }
 
@@ -235,6 +260,39 @@ std::vector<OpcacheFinding> opcache_findings(const PhpSettings& settings, const 
                                              const OpcachePolicy& policy,
                                              const OpcacheSurroundings& surroundings) {
   return Findings(settings, need, policy, surroundings).all();
+}
+
+bool wins_over_ini(const std::string& where, const PhpService& service) {
+  if (where.ends_with(".conf")) {
+    return true;
+  }
+  const std::string folder = service.ini_folder + "/";
+  return where.starts_with(folder) && where.substr(folder.size()) > opcache_ini_name;
+}
+
+std::string mend_command(const OpcacheFinding& finding, const PhpService& service,
+                         const std::string& config) {
+  const std::string version = service.version.empty() ? "" : " --php " + service.version;
+  std::vector<std::string> commands;
+  if (finding.setting == "zend_extension") {
+    commands.push_back(service.version.empty()
+                           ? "dnf install php-opcache"
+                           : fmt::format("apt-get install php{0}-opcache && phpenmod -v {0} -s {1} "
+                                         "opcache",
+                                         service.version, service.sapi));
+  } else {
+    if (!finding.where.empty() && (!finding.planned || wins_over_ini(finding.where, service))) {
+      commands.push_back(remove_line(finding));
+    }
+    if (finding.planned) {
+      commands.push_back(fmt::format("moodle-opcache write --config {} --sapi {}{}", quoted(config),
+                                     service.sapi, version));
+    }
+  }
+  if (!service.unit.empty()) {
+    commands.push_back("systemctl reload " + service.unit);
+  }
+  return cli::join(commands, " && ");
 }
 
 } // namespace moodle

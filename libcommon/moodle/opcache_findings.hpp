@@ -17,8 +17,8 @@ struct OpcacheFinding {
   std::string why;
   std::string source; ///< who says so
   std::string where;  ///< the file that sets it, as far as is known; empty for PHP's default
-  /// Whether 'moodle-opcache write' mends it: not when a pool or a later file has the last word.
-  bool written = true;
+  /// Whether the plan sets it, so that 'moodle-opcache write' mends it; else a line has to go.
+  bool planned = true;
 };
 
 /// What the settings are judged by, besides the code.
@@ -34,5 +34,17 @@ struct OpcacheSurroundings {
 std::vector<OpcacheFinding> opcache_findings(const PhpSettings& settings, const OpcacheNeed& need,
                                              const OpcachePolicy& policy,
                                              const OpcacheSurroundings& surroundings);
+
+/// The name of the file that 'moodle-opcache write' makes: PHP reads the files of a folder in the
+/// order of their names, and the last one wins.
+constexpr const char* opcache_ini_name = "99-moodle-opcache.ini";
+
+/// Whether a setting from `where` wins over that file of the service's: a pool's, or a later
+/// file's.
+bool wins_over_ini(const std::string& where, const PhpService& service);
+
+/// The shell command that mends it; `config` is the site's config.php. PHP is reloaded by it.
+std::string mend_command(const OpcacheFinding& finding, const PhpService& service,
+                         const std::string& config);
 
 } // namespace moodle

@@ -1,6 +1,7 @@
 #include "moodle/opcache_plan.hpp"
 
 #include "cli/size.hpp"
+#include "cli/text.hpp"
 
 #include <fmt/format.h>
 
@@ -24,7 +25,7 @@ constexpr std::uint64_t fixed_bytes = 512;
 /// An entry of the table of scripts, and its place in the table (zend_accel_hash.h).
 constexpr std::uint64_t entry_bytes = 48;
 
-/// PHP takes as many as a file system's path can be long, and we have no more than that.
+/// PHP takes no more (opcache.max_accelerated_files).
 constexpr std::uint64_t most_files = 1'000'000;
 
 /// Scripts are found by more names than their own: "../../config.php" from each folder is one.
@@ -99,6 +100,16 @@ std::uint64_t used_memory(const OpcacheNeed& need, std::uint64_t buffer_mib,
                           std::uint64_t max_accelerated_files) {
   return need.script_bytes + buffer_mib * mib + table_size(max_accelerated_files) * entry_bytes
          + fixed_bytes;
+}
+
+std::uint64_t planned_memory(const OpcacheNeed& need, const std::vector<OpcacheSetting>& plan) {
+  const auto number = [&](std::string_view name) {
+    const auto one = std::find_if(plan.begin(), plan.end(),
+                                  [&](const OpcacheSetting& set) { return set.name == name; });
+    return one == plan.end() ? 0 : cli::parse_unsigned(one->value).value_or(0);
+  };
+  return used_memory(need, number("opcache.interned_strings_buffer"),
+                     number("opcache.max_accelerated_files"));
 }
 
 std::vector<OpcacheSetting> opcache_plan(const OpcacheNeed& need, const OpcachePolicy& policy) {

@@ -66,4 +66,7 @@ std::uint64_t usable_strings(std::uint64_t buffer_mib);
 std::uint64_t used_memory(const OpcacheNeed& need, std::uint64_t buffer_mib,
                           std::uint64_t max_accelerated_files);
 
+/// The same with the sizes of a plan.
+std::uint64_t planned_memory(const OpcacheNeed& need, const std::vector<OpcacheSetting>& plan);
+
 } // namespace moodle

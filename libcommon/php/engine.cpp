@@ -454,7 +454,23 @@ size_t discard(const char*, size_t length) {
 }
 void discard_log(const char*, int) {}
 
-void start(bool with_ini_files) {
+/// What php_embed_init() leaves room for: it sets ini_entries itself, and then calls this.
+std::string& ini_lines() {
+  static std::string lines;
+  return lines;
+}
+
+int start_module(sapi_module_struct* module) {
+  std::string& lines = ini_lines();
+  if (!lines.empty()) {
+    lines.insert(0, module->ini_entries == nullptr ? "" : module->ini_entries);
+    free(module->ini_entries); // NOLINT(*-no-malloc): php_embed_init() took it from malloc()
+    module->ini_entries = lines.data();
+  }
+  return php_module_startup(module, nullptr);
+}
+
+void start(Start how) {
   // Whatever the script prints or logs goes nowhere: the command's own streams are data.
   const int nowhere = ::open("/dev/null", O_RDWR | O_CLOEXEC);
   for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
@@ -463,10 +479,19 @@ void start(bool with_ini_files) {
   // config.php is to be seen as a web server's PHP sees it.
   static char name[] = "fpm-fcgi";
   php_embed_module.name = name;
-  php_embed_module.php_ini_ignore = with_ini_files ? 0 : 1;
+  php_embed_module.php_ini_ignore = how.ini_files ? 0 : 1;
   php_embed_module.php_ini_ignore_cwd = 1;
   php_embed_module.ub_write = discard;
   php_embed_module.log_message = discard_log;
+  static std::string ini_file = std::move(how.ini_file); // PHP keeps the pointer
+  if (!ini_file.empty()) {
+    php_embed_module.php_ini_path_override = ini_file.data();
+  }
+  if (!how.ini_folder.empty()) {
+    ::setenv("PHP_INI_SCAN_DIR", how.ini_folder.c_str(), 1);
+  }
+  ini_lines() = std::move(how.lines);
+  php_embed_module.startup = start_module;
   if (php_embed_init(0, nullptr) != SUCCESS) {
     ::_exit(1);
   }
@@ -475,8 +500,8 @@ void start(bool with_ini_files) {
 
 } // namespace
 
-void serve(int socket, bool with_ini_files) {
-  start(with_ini_files);
+void serve(int socket, Start how) {
+  start(std::move(how));
   for (;;) {
     const auto request = message::receive(socket, 0);
     if (!request || !message::send(socket, answer(*request->array()))) {

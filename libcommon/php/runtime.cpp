@@ -20,14 +20,24 @@ namespace {
 
 /// A script must not take the host's memory, whatever memory_limit it sets; and a crash must not
 /// leave a core file, with the site's passwords in it, in a folder that a web server serves.
-void limit_process() {
+void limit_process([[maybe_unused]] std::uint64_t memory_bytes) {
   constexpr rlimit no_core{0, 0};
   ::setrlimit(RLIMIT_CORE, &no_core);
 #ifndef __SANITIZE_ADDRESS__
-  constexpr rlim_t most = 2UL << 30U;
-  constexpr rlimit memory{most, most};
+  const rlimit memory{memory_bytes, memory_bytes};
   ::setrlimit(RLIMIT_AS, &memory);
 #endif
+}
+
+constexpr std::uint64_t usual_memory = std::uint64_t{2} << 30U;
+
+/// As lines of an ini file, each value quoted: nothing in it is taken for syntax.
+std::string ini_lines(const Setup& setup) {
+  std::string lines;
+  for (const auto& [name, value] : setup.settings) {
+    lines += fmt::format("{}=\"{}\"\n", name, value);
+  }
+  return lines;
 }
 
 Array list(const std::vector<std::string>& texts) {
@@ -43,7 +53,7 @@ Array list(const std::vector<std::string>& texts) {
 /// The child process; killed with this object.
 class Runtime::Process {
 public:
-  explicit Process(Ini ini) : ini_(ini) {
+  Process(Ini ini, const std::optional<Setup>& setup) : ini_(ini) {
     int sockets[2];
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) != 0) {
       throw Error(ExitCode::bug, "cannot start PHP: no socket pair");
@@ -61,8 +71,15 @@ public:
         ::_exit(0);
       }
       socket_.reset();
-      limit_process();
-      engine::serve(inner.release(), ini == Ini::host);
+      limit_process(setup ? setup->memory_bytes : usual_memory);
+      engine::serve(inner.release(), setup ? engine::Start{.ini_files = true,
+                                                           .ini_file = setup->ini_file,
+                                                           .ini_folder = setup->ini_folder,
+                                                           .lines = ini_lines(*setup)}
+                                           : engine::Start{.ini_files = ini == Ini::host,
+                                                           .ini_file = {},
+                                                           .ini_folder = {},
+                                                           .lines = {}});
     }
   }
   Process(const Process&) = delete;
@@ -97,6 +114,8 @@ private:
 };
 
 Runtime::Runtime(std::chrono::milliseconds timeout) : timeout_(timeout) {}
+Runtime::Runtime(std::chrono::milliseconds timeout, Setup setup)
+    : timeout_(timeout), setup_(std::move(setup)) {}
 Runtime::~Runtime() = default;
 
 void Runtime::start() {
@@ -107,7 +126,7 @@ Runtime::Process& Runtime::process(Ini ini) {
   // A process with ini files can do whatever one without can.
   if (!process_ || (ini == Ini::host && process_->ini() == Ini::none)) {
     process_.reset();
-    process_ = std::make_unique<Process>(ini);
+    process_ = std::make_unique<Process>(setup_ ? Ini::host : ini, setup_);
   }
   return *process_;
 }

@@ -3,8 +3,11 @@
 #include "php/value.hpp"
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace php {
@@ -47,6 +50,16 @@ struct Token {
   int line = 0; ///< from 1
 };
 
+/// A PHP that is set up as one of the host's servers has it, and not from no ini files or from
+/// those of the embedded PHP.
+struct Setup {
+  std::string ini_file;   ///< php.ini; need not exist
+  std::string ini_folder; ///< the folder of the *.ini files that are read after it
+  /// What wins over the files: ini lines, by name and value. "zend_extension" loads one.
+  std::vector<std::pair<std::string, std::string>> settings;
+  std::uint64_t memory_bytes = 0; ///< the address space that the process may take
+};
+
 /// An embedded PHP in a process of its own. What a script does there (exit, crash, print, loop,
 /// change the working directory) cannot reach the command. PHP starts without ini files and so
 /// without shared extensions, because that is several times faster; a script that turns out to ask
@@ -57,12 +70,16 @@ struct Token {
 class Runtime {
 public:
   explicit Runtime(std::chrono::milliseconds timeout);
+  Runtime(std::chrono::milliseconds timeout, Setup setup);
   Runtime(const Runtime&) = delete;
   Runtime& operator=(const Runtime&) = delete;
   ~Runtime();
 
   /// Starts the process, so that PHP's start-up overlaps with what the command does next.
   void start();
+
+  /// How long each answer may take from now on.
+  void set_timeout(std::chrono::milliseconds timeout) { timeout_ = timeout; }
 
   Run run(const Script& script);
   /// All tokens of a PHP source, in order; together they cover every byte.
@@ -80,6 +97,7 @@ private:
   Value ask(Ini ini, const Value& request, const std::string& about);
 
   std::chrono::milliseconds timeout_;
+  std::optional<Setup> setup_;
   std::unique_ptr<Process> process_;
 };
 

@@ -1,0 +1,107 @@
+#include "cli/input.hpp"
+#include "io/mounts.hpp"
+#include "process.hpp"
+#include "verbs.hpp"
+
+using cli::ExitCode;
+using cli::shown;
+
+namespace {
+
+constexpr std::size_t max_phpinfo = 16U << 20U;
+
+/// The commands that have this PHP's settings, best first: Apache's module can only be asked
+/// through the command line's PHP.
+std::vector<std::string> programs(const moodle::PhpService& service) {
+  const std::string name = service.sapi == "fpm" ? "php-fpm" : "php";
+  return {name + service.version};
+}
+
+/// PHP tells what is set, and the files tell where, and what exactly: PHP shows every switch as On
+/// or Off.
+void explain(moodle::PhpSettings& told, const moodle::PhpSettings& read) {
+  for (auto& [name, value] : told.values) {
+    const auto line = read.values.find(name);
+    if (line == read.values.end()) {
+      value.where.clear(); // nobody set it
+      continue;
+    }
+    value.where = line->second.where;
+    if ((value.text == "On" || value.text == "Off") && told.on(name) == read.on(name)) {
+      value.text = line->second.text;
+    }
+  }
+}
+
+void report(const std::vector<moodle::OpcacheFinding>& findings, const moodle::PhpService& service,
+            const std::string& config, const cli::Log& log) {
+  for (const moodle::OpcacheFinding& finding : findings) {
+    log.warning(fmt::format("{} is {}, and should be {}{}: {} ({})", finding.setting,
+                            finding.found.empty() ? "empty" : shown(finding.found),
+                            finding.wanted.empty() ? "empty" : finding.wanted,
+                            finding.where.empty() ? "" : ", in " + shown(finding.where),
+                            finding.why, finding.source));
+    log.info("mend it with: " + moodle::mend_command(finding, service, config));
+  }
+}
+
+} // namespace
+
+void Check::declare(cli::Options& options) {
+  plan_.declare(options);
+  php_.declare(options);
+  options.group("Settings");
+  options.text("phpinfo", phpinfo_, "FILE",
+               "what 'php-fpm -i' or 'php -i' printed, instead of running it; - is standard input");
+}
+
+void Check::validate(const cli::Options& options) {
+  plan_.validate(options);
+  php_.validate();
+}
+
+moodle::PhpSettings Check::read(const moodle::PhpService& service, php::Runtime& runtime) const {
+  if (phpinfo_) {
+    const cli::Input input = cli::read_input(*phpinfo_, max_phpinfo);
+    moodle::PhpSettings told = moodle::parse_phpinfo(input.text, input.name);
+    for (auto& [name, value] : told.values) {
+      value.where.clear(); // perhaps another host's
+    }
+    return told;
+  }
+  const std::vector<std::string> names = programs(service);
+  const std::string text =
+      output_of(names, {"-c", service.ini_file, "-i"}, {{"PHP_INI_SCAN_DIR", service.ini_folder}},
+                plan_.site.php_timeout);
+  moodle::PhpSettings told = moodle::parse_phpinfo(text, names.front() + " -i");
+  moodle::PhpService without_pools = service;
+  without_pools.pools.clear();
+  explain(told, moodle::read_settings(runtime, {without_pools}).front());
+  moodle::apply_pools(runtime, service, told);
+  return told;
+}
+
+ExitCode Check::run(cli::Context& context) {
+  php::Runtime runtime(plan_.site.php_timeout);
+  runtime.start();
+  const moodle::PhpService service = php_.choose();
+  const moodle::PhpSettings settings = read(service, runtime);
+  const Code code = examine(plan_, php_, runtime, context);
+  const std::vector<moodle::OpcacheFinding> findings =
+      moodle::opcache_findings(settings, code.need, plan_.policy(),
+                               {.dirroot = code.dirroot, .shared_type = io::shared_type});
+  report(findings, service, code.config_path, context.log());
+  if (findings.empty()) {
+    context.log().info(
+        fmt::format("{} has the right settings for {} PHP files", service.name(), code.need.files));
+  }
+  std::vector<std::string> names;
+  for (const moodle::OpcacheFinding& finding : findings) {
+    names.push_back(finding.setting);
+  }
+  context.result("opcache-service", service.name());
+  context.result("opcache-files", std::to_string(code.need.files));
+  context.result("opcache-finding", names);
+  context.result("opcache-result", findings.empty() ? "good" : "bad");
+  return findings.empty() ? ExitCode::ok : ExitCode::negative;
+}
