@@ -20,7 +20,7 @@ struct Edit {
   std::size_t max_bytes = 64U << 20U;
   /// The mode of the file where there is none yet; without it that is an error. The plan is made
   /// for an empty text then, and must not be one.
-  std::optional<mode_t> new_mode;
+  std::optional<mode_t> new_mode = std::nullopt;
   /// The new content for the content that is there. Called again, with the lock held, when the file
   /// moved in between: the plan that is carried out is always one for the file as it is. Throws to
   /// refuse.

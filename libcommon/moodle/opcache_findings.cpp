@@ -117,8 +117,10 @@ private:
                       cli::size_text(usable_strings(buffer))),
           php_manual);
     }
-    // Strings that find no room in a buffer that is too small are that finding, not this one.
-    const std::uint64_t used = used_memory(need_, buffer, files);
+    // Strings that find no room in the buffer are beside the scripts.
+    const std::uint64_t room = usable_strings(buffer);
+    const std::uint64_t used = used_memory(need_, buffer, files)
+                               + (need_.string_bytes > room ? need_.string_bytes - room : 0);
     const auto memory = static_cast<std::uint64_t>(std::clamp<std::int64_t>(
         settings_.number("opcache.memory_consumption"), 8, std::int64_t{1} << 30U));
     if (memory * cli::mib < used) {
@@ -271,8 +273,9 @@ bool wins_over_ini(const std::string& where, const PhpService& service) {
 }
 
 std::string mend_command(const OpcacheFinding& finding, const PhpService& service,
-                         const std::string& config) {
+                         const std::string& config, const std::string& etc) {
   const std::string version = service.version.empty() ? "" : " --php " + service.version;
+  const std::string elsewhere = etc == "/etc" ? "" : " --etc " + quoted(etc);
   std::vector<std::string> commands;
   if (finding.setting == "zend_extension") {
     commands.push_back(service.version.empty()
@@ -285,8 +288,8 @@ std::string mend_command(const OpcacheFinding& finding, const PhpService& servic
       commands.push_back(remove_line(finding));
     }
     if (finding.planned) {
-      commands.push_back(fmt::format("moodle-opcache write --config {} --sapi {}{}", quoted(config),
-                                     service.sapi, version));
+      commands.push_back(fmt::format("moodle-opcache write --config {} --sapi {}{}{}",
+                                     quoted(config), service.sapi, version, elsewhere));
     }
   }
   if (!service.unit.empty()) {

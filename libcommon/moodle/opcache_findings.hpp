@@ -43,8 +43,9 @@ constexpr const char* opcache_ini_name = "99-moodle-opcache.ini";
 /// file's.
 bool wins_over_ini(const std::string& where, const PhpService& service);
 
-/// The shell command that mends it; `config` is the site's config.php. PHP is reloaded by it.
+/// The shell command that mends it, and reloads PHP; `config` is the site's config.php, `etc` where
+/// PHP's configuration was found.
 std::string mend_command(const OpcacheFinding& finding, const PhpService& service,
-                         const std::string& config);
+                         const std::string& config, const std::string& etc = "/etc");
 
 } // namespace moodle

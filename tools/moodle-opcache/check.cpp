@@ -3,6 +3,8 @@
 #include "process.hpp"
 #include "verbs.hpp"
 
+#include <algorithm>
+
 using cli::ExitCode;
 using cli::shown;
 
@@ -33,16 +35,29 @@ void explain(moodle::PhpSettings& told, const moodle::PhpSettings& read) {
   }
 }
 
-void report(const std::vector<moodle::OpcacheFinding>& findings, const moodle::PhpService& service,
-            const std::string& config, const cli::Log& log) {
+/// Whatever is mended by the same command is mended by it at once.
+void report(const std::vector<moodle::OpcacheFinding>& findings,
+            const std::vector<std::string>& mending, const cli::Log& log) {
   for (const moodle::OpcacheFinding& finding : findings) {
     log.warning(fmt::format("{} is {}, and should be {}{}: {} ({})", finding.setting,
                             finding.found.empty() ? "empty" : shown(finding.found),
                             finding.wanted.empty() ? "empty" : finding.wanted,
                             finding.where.empty() ? "" : ", in " + shown(finding.where),
                             finding.why, finding.source));
-    log.info("mend it with: " + moodle::mend_command(finding, service, config));
   }
+  for (const std::string& command : mending) {
+    log.info("mend it with: " + command);
+  }
+}
+
+std::vector<std::string> distinct(std::vector<std::string> words) {
+  std::vector<std::string> once;
+  for (std::string& word : words) {
+    if (std::find(once.begin(), once.end(), word) == once.end()) {
+      once.push_back(std::move(word));
+    }
+  }
+  return once;
 }
 
 } // namespace
@@ -90,7 +105,11 @@ ExitCode Check::run(cli::Context& context) {
   const std::vector<moodle::OpcacheFinding> findings =
       moodle::opcache_findings(settings, code.need, plan_.policy(),
                                {.dirroot = code.dirroot, .shared_type = io::shared_type});
-  report(findings, service, code.config_path, context.log());
+  std::vector<std::string> mending;
+  for (const moodle::OpcacheFinding& finding : findings) {
+    mending.push_back(moodle::mend_command(finding, service, code.config_path, php_.etc_folder()));
+  }
+  report(findings, distinct(std::move(mending)), context.log());
   if (findings.empty()) {
     context.log().info(
         fmt::format("{} has the right settings for {} PHP files", service.name(), code.need.files));

@@ -1,6 +1,5 @@
-#include "ini_text.hpp"
-
 #include "cli/error.hpp"
+#include "ini_text.hpp"
 
 #include <doctest/doctest.h>
 
@@ -60,6 +59,7 @@ TEST_CASE("who has the last word is found") {
   CHECK(lines("off", "/etc/php/8.2/fpm/pool.d/www.conf") == 1);
   CHECK(lines("on", "/etc/php/8.2/fpm/pool.d/www.conf") == 0);
   CHECK(lines("1", "/etc/php/8.2/fpm/conf.d/moodle.ini") == 0);
-  CHECK(overruled(plan, set("opcache.use_cwd", "", "/etc/php/8.2/fpm/conf.d/z.ini"), fpm)
-        == std::vector<std::string>{"/etc/php/8.2/fpm/conf.d/z.ini sets opcache.use_cwd to nothing"});
+  CHECK(
+      overruled(plan, set("opcache.use_cwd", "", "/etc/php/8.2/fpm/conf.d/z.ini"), fpm)
+      == std::vector<std::string>{"/etc/php/8.2/fpm/conf.d/z.ini sets opcache.use_cwd to nothing"});
 }
