@@ -201,7 +201,8 @@ private:
     const std::string folder = settings_.text("opcache.file_cache");
     if (settings_.on("opcache.file_cache_only")) {
       add("opcache.file_cache_only",
-          "there is no cache in memory: each request reads the code that it uses from files",
+          "there is no cache in memory: each request reads the code that it uses from files, and "
+          "without a file cache PHP does not even start",
           php_manual);
     }
     if (folder.empty() || !surroundings_.shared_type) {

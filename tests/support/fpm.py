@@ -45,9 +45,10 @@ echo json_encode(['failed' => $failed, 'status' => opcache_get_status(false)]);
 
 
 class Fpm:
-    """`settings` win over the ini files of PHP-FPM; `pool` are further lines of its one pool."""
+    """`settings` win over the ini files, those of this host's PHP-FPM or in the folder `ini`; `pool` are
+    further lines of its one pool."""
 
-    def __init__(self, folder: Path, settings: dict, pool: str = ""):
+    def __init__(self, folder: Path, settings: dict, pool: str = "", ini: Path | None = None):
         if not PHP_FPM:
             raise unittest.SkipTest("php-fpm8.2 is not installed")
         self.dir = Path(folder)
@@ -61,7 +62,8 @@ class Fpm:
         options = [word for name, value in settings.items() for word in ("-d", f"{name}={value}")]
         self.process = subprocess.Popen([PHP_FPM, "-R", "-F", "-y", config, *options],
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                        stderr=subprocess.DEVNULL)
+                                        stderr=subprocess.DEVNULL,
+                                        env={**os.environ, **({"PHP_INI_SCAN_DIR": str(ini)} if ini else {})})
         deadline = time.monotonic() + 60
         while not self._answers():
             if self.process.poll() is not None or time.monotonic() > deadline:

@@ -1,4 +1,5 @@
 #include "cli/input.hpp"
+#include "cli/text.hpp"
 #include "io/mounts.hpp"
 #include "process.hpp"
 #include "verbs.hpp"
@@ -12,11 +13,10 @@ namespace {
 
 constexpr std::size_t max_phpinfo = 16U << 20U;
 
-/// The commands that have this PHP's settings, best first: Apache's module can only be asked
-/// through the command line's PHP.
-std::vector<std::string> programs(const moodle::PhpService& service) {
-  const std::string name = service.sapi == "fpm" ? "php-fpm" : "php";
-  return {name + service.version};
+/// The command that has this PHP's settings: Apache's module can only be asked through the command
+/// line's PHP.
+std::string program(const moodle::PhpService& service) {
+  return (service.sapi == "fpm" ? "php-fpm" : "php") + service.version;
 }
 
 /// PHP tells what is set, and the files tell where, and what exactly: PHP shows every switch as On
@@ -75,7 +75,8 @@ void Check::validate(const cli::Options& options) {
   php_.validate();
 }
 
-moodle::PhpSettings Check::read(const moodle::PhpService& service, php::Runtime& runtime) const {
+moodle::PhpSettings Check::read(const moodle::PhpService& service, php::Runtime& runtime,
+                                const cli::Log& log) const {
   if (phpinfo_) {
     const cli::Input input = cli::read_input(*phpinfo_, max_phpinfo);
     moodle::PhpSettings told = moodle::parse_phpinfo(input.text, input.name);
@@ -84,11 +85,15 @@ moodle::PhpSettings Check::read(const moodle::PhpService& service, php::Runtime&
     }
     return told;
   }
-  const std::vector<std::string> names = programs(service);
-  const std::string text =
-      output_of(names, {"-c", service.ini_file, "-i"}, {{"PHP_INI_SCAN_DIR", service.ini_folder}},
-                plan_.site.php_timeout);
-  moodle::PhpSettings told = moodle::parse_phpinfo(text, names.front() + " -i");
+  const std::vector<std::string> command{program(service), "-c", service.ini_file, "-i"};
+  const std::optional<std::string> text = output_of(
+      command, {{std::string("PHP_INI_SCAN_DIR"), service.ini_folder}}, plan_.site.php_timeout);
+  if (!text) {
+    log.warning(fmt::format("'{}' failed: its .ini files are read in its place",
+                            shown(cli::join(command, " "))));
+    return moodle::read_settings(runtime, {service}).front();
+  }
+  moodle::PhpSettings told = moodle::parse_phpinfo(*text, command.front() + " -i");
   moodle::PhpService without_pools = service;
   without_pools.pools.clear();
   explain(told, moodle::read_settings(runtime, {without_pools}).front());
@@ -100,7 +105,7 @@ ExitCode Check::run(cli::Context& context) {
   php::Runtime runtime(plan_.site.php_timeout);
   runtime.start();
   const moodle::PhpService service = php_.choose();
-  const moodle::PhpSettings settings = read(service, runtime);
+  const moodle::PhpSettings settings = read(service, runtime, context.log());
   const Code code = examine(plan_, php_, runtime, context);
   const std::vector<moodle::OpcacheFinding> findings =
       moodle::opcache_findings(settings, code.need, plan_.policy(),

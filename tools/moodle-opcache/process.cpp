@@ -65,31 +65,25 @@ bool read_output(int fd, std::string& text, Clock::time_point end) {
 
 } // namespace
 
-std::string output_of(const std::vector<std::string>& names,
-                      const std::vector<std::string>& arguments,
-                      const std::vector<std::pair<std::string, std::string>>& environment,
-                      std::chrono::milliseconds timeout) {
-  std::vector<std::string> places;
-  for (const std::string& name : names) {
-    places.push_back(name);
-    places.push_back("/usr/sbin/" + name);
-  }
-  std::vector<std::string> words{names.front()};
-  words.insert(words.end(), arguments.begin(), arguments.end());
+std::optional<std::string>
+output_of(std::vector<std::string> command,
+          const std::vector<std::pair<std::string, std::string>>& environment,
+          std::chrono::milliseconds timeout) {
+  const std::vector<std::string> places{command.front(), "/usr/sbin/" + command.front()};
   std::vector<char*> pointers;
-  for (std::string& word : words) {
+  for (std::string& word : command) {
     pointers.push_back(word.data());
   }
   pointers.push_back(nullptr);
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) {
-    throw cli::system_error(errno, "cannot start " + names.front());
+    throw cli::system_error(errno, "cannot start " + command.front());
   }
   const cli::UniqueFd from(ends[0]);
   cli::UniqueFd to(ends[1]);
   const pid_t child = ::fork();
   if (child < 0) {
-    throw cli::system_error(errno, "cannot start " + names.front());
+    throw cli::system_error(errno, "cannot start " + command.front());
   }
   if (child == 0) {
     for (const auto& [name, value] : environment) {
@@ -106,20 +100,15 @@ std::string output_of(const std::vector<std::string>& names,
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
-  const std::string command = cli::join(words, " ");
   constexpr int not_there = 127;
   if (!whole) {
     throw Error(ExitCode::unavailable,
-                fmt::format("'{}' did not end within {:g} s", cli::shown(command),
+                fmt::format("'{}' did not end within {:g} s", cli::shown(cli::join(command, " ")),
                             static_cast<double>(timeout.count()) / 1000));
   }
   if (WIFEXITED(status) && WEXITSTATUS(status) == not_there) {
-    throw Error(ExitCode::no_input, fmt::format("there is no command {}", names.front()),
+    throw Error(ExitCode::no_input, fmt::format("there is no command {}", command.front()),
                 "save what 'php -i' prints where it is, and give it to --phpinfo");
   }
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-    throw Error(ExitCode::unavailable, fmt::format("'{}' failed", cli::shown(command)),
-                "run it to see why");
-  }
-  return text;
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? std::optional(text) : std::nullopt;
 }

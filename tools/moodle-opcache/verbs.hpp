@@ -101,8 +101,8 @@ public:
   cli::ExitCode run(cli::Context& context) override;
 
 private:
-  [[nodiscard]] moodle::PhpSettings read(const moodle::PhpService& service,
-                                         php::Runtime& runtime) const;
+  [[nodiscard]] moodle::PhpSettings read(const moodle::PhpService& service, php::Runtime& runtime,
+                                         const cli::Log& log) const;
 
   PhpOptions php_;
   PlanOptions plan_;
