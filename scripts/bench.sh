@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Measures the commands against plain PHP on the sandbox (see sandbox.sh), and moodle-efs-seed against
 # fio and dd, and prints tables of ratios, all measured in this run. It judges nothing. With
-# MOODLE_DIRROOT the yardstick is also a start of that Moodle. RUNS is how often each command runs
-# (default 30), SEED_ROUNDS how often a file system is filled each way (default 3, 0 for not at all),
-# SEED_DIR where (default: the folder for temporary files; it needs 5 GiB), SEED_LARGE=1 adds 32 GiB.
+# MOODLE_DIRROOT the yardstick is also a start of that Moodle, and PHP compiling all of it. RUNS is how
+# often each command runs (default 30), SEED_ROUNDS how often a file system is filled each way (default 3,
+# 0 for not at all), SEED_DIR where (default: the folder for temporary files; it needs 5 GiB),
+# SEED_LARGE=1 adds 32 GiB.
 # CFN_LINT names a cfn-lint to compare moodle-stack lint with (scripts/test.sh installs one).
 set -euo pipefail
 source "$(dirname "$0")/lib/common.sh"
@@ -120,6 +121,29 @@ bench_site() {
   bench_set moodle-session "--session-cache-endpoint 127.0.0.1:$SESSION_CACHE_PORT"
 }
 
+# Compiling all of a Moodle, and PHP compiling the same files in one process; in turn, so that both meet
+# whatever else the machine does.
+bench_opcache() {
+  local compile="php -d opcache.enable_cli=1 -d opcache.memory_consumption=2048 -d display_errors=0 \
+    -d opcache.interned_strings_buffer=128 -d opcache.max_accelerated_files=65407 -d memory_limit=-1"
+  if [[ ! ${MOODLE_DIRROOT:-} ]]; then
+    return
+  fi
+  printf "<?php \$CFG = new stdClass(); require '%s/lib/setup.php';\n" "$MOODLE_DIRROOT" >"$work/code.php"
+  python3 -B "$top/scripts/lib/rounds.py" 3 true \
+    "$compile $top/scripts/lib/compile.php $MOODLE_DIRROOT" \
+    "moodle-opcache plan --measure -q --config $work/code.php" >"$work/opcache"
+  printf '\n%-44s %9s %9s   %s\n' "all of a Moodle" 'median ms' 'best ms' 'median and best against PHP'
+  printf '%s\n' 'PHP compiles it in one process' 'moodle-opcache plan --measure' |
+    paste -d ' ' "$work/opcache" - | awk '
+    NR == 1 { median = $1; best = $2 }
+    {
+      name = $0
+      sub(/^([^ ]+ ){4}/, "", name)
+      printf "%-44s %9.0f %9.0f   %.2f x %.2f x\n", name, $1, $2, $1 / median, $2 / best
+    }'
+}
+
 # Prints a row for every command of a file: how its times compare with those of the first.
 seed_rows() { # FILE NAME...
   local file=$1
@@ -173,4 +197,5 @@ row "php -n -r ''" "$bare" itself "$bare"
 bench_stack
 bench_lastip
 bench_site
+bench_opcache
 bench_seed

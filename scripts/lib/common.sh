@@ -27,14 +27,14 @@ sandbox_packages=(postgresql-15 memcached php8.2-cli)
 package_packages=(dpkg-dev fakeroot file lintian)
 # shellcheck disable=SC2034
 test_packages=(
-  php8.2-opcache php8.2-pgsql php8.2-curl php8.2-gd php8.2-intl php8.2-mbstring php8.2-soap
+  php8.2-fpm php8.2-opcache php8.2-pgsql php8.2-curl php8.2-gd php8.2-intl php8.2-mbstring php8.2-soap
   php8.2-xml php8.2-zip php-memcached php-redis clang-format-14 clang-tidy-14 shellcheck shfmt
   redis-server apache2 libapache2-mod-php8.2 curl python3-venv patch man-db attr acl openssl
   clang-14 libclang-rt-14-dev
   awscli python3-jmespath debootstrap
 )
 # shellcheck disable=SC2034
-bench_packages=(hyperfine python3 fio)
+bench_packages=(hyperfine python3 fio php8.2-opcache)
 
 as_root() {
   if ((EUID == 0)); then
