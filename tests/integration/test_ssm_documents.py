@@ -189,6 +189,11 @@ class Facts(CommandTest):
                          ["web-bootstrap.sh --facts-parameter /moodle/Moodle-Web-1A/site-facts --region us-east-1 --only facts"])
         self.assertEqual(self.stubs.calls(), [f"moodle-session set --config /var/www/moodle/html/config.php --check -f {self.facts}"])
 
+    def test_they_are_where_the_template_of_the_web_servers_keeps_them(self):
+        template = (SOURCE_DIR / "stacks" / "web.yaml").read_text()
+        for line in ("      Name: !Sub /moodle/${AWS::StackName}/site-facts\n", "stack-name=${AWS::StackName}\n"):
+            self.assertIn(line, template)
+
     def test_old_ones_are_not_used(self):
         self.bootstrap.add("web-bootstrap.sh", "echo 'no answer' >&2\nexit 75\n")
         done = self.run_check()
