@@ -156,9 +156,9 @@ std::string PhpService::name() const {
 std::vector<PhpService> find_php(const std::string& etc) {
   std::vector<PhpService> all;
   for (const std::string& version : names_in(etc + "/php")) {
-    const std::string root = etc + "/php/" + version;
+    const std::string root = fmt::format("{}/php/{}", etc, version);
     const auto add = [&](const std::string& sapi, const std::string& unit, bool serves) {
-      const std::string folder = root + "/" + sapi;
+      const std::string folder = fmt::format("{}/{}", root, sapi);
       if (is_directory(folder)) {
         all.push_back({.sapi = sapi,
                        .version = version,

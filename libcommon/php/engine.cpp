@@ -464,7 +464,8 @@ int start_module(sapi_module_struct* module) {
   std::string& lines = ini_lines();
   if (!lines.empty()) {
     lines.insert(0, module->ini_entries == nullptr ? "" : module->ini_entries);
-    free(module->ini_entries); // NOLINT(*-no-malloc): php_embed_init() took it from malloc()
+    // php_embed_init() took it from malloc().
+    free(module->ini_entries); // NOLINT(*-no-malloc,*-owning-memory)
     module->ini_entries = lines.data();
   }
   return php_module_startup(module, nullptr);

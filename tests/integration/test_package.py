@@ -174,8 +174,8 @@ class Installed(PackageTest):
             with self.subTest(script=inside):
                 root.run(["bash", "-n", inside])
                 self.assertEqual(os.access(script, os.X_OK), script.parent == folder)
-                for part in re.findall(r"[^\w.-]lib/([\w.-]+\.(?:sh|sql|py|php))", script.read_text()):
-                    self.assertTrue((folder / "lib" / part).is_file(), f"lib/{part} is not in the package")
+                for part in re.findall(r"^\s*source .*?/([\w-]+/[\w-]+\.sh)", script.read_text(), re.MULTILINE):
+                    self.assertTrue((folder / part).is_file(), f"{part} is not in the package")
 
 
 class Changes(PackageTest):
