@@ -117,12 +117,17 @@ start_caches() {
   done
 }
 
+# It holds the database's password, so others may not read it.
+put_config_php() {
+  (umask 027 && cat >"$dir/html/config.php")
+}
+
 install_moodle() { # TREE
   local installer=(php -d max_input_vars=5000 "$dir/html/admin/cli/install_database.php")
   [[ -f $1/admin/cli/install_database.php ]] || die "MOODLE_DIRROOT=$1 is no Moodle tree"
   say "copying $1 and installing it"
   cp -r --reflink=auto "$1/." "$dir/html"
-  write_config_php >"$dir/html/config.php"
+  write_config_php | put_config_php
   "${installer[@]}" --agree-license --adminpass="$(php -n -r 'echo bin2hex(random_bytes(12));')aA1-" \
     --fullname=Sandbox --shortname=sandbox >"$dir/log/install.log" 2>&1 || {
     tail -n 20 "$dir/log/install.log" >&2
@@ -131,12 +136,11 @@ install_moodle() { # TREE
 }
 
 make_site() {
-  WEB_PORT=$(free_port)
   if [[ ${MOODLE_DIRROOT:-} ]]; then
     install_moodle "$MOODLE_DIRROOT"
   else
     write_placeholder_tree
-    write_config_php >"$dir/html/config.php"
+    write_config_php | put_config_php
     sql -f "$top/scripts/lib/tables.sql"
   fi
   # The wizard ran behind the other node of the load balancer: that is the address Moodle kept.
@@ -158,7 +162,6 @@ DB_PORT=$DB_PORT
 APP_CACHE_PORT=$APP_CACHE_PORT
 APP_CACHE_PORT_2=$APP_CACHE_PORT_2
 SESSION_CACHE_PORT=$SESSION_CACHE_PORT
-WEB_PORT=$WEB_PORT
 ALB_IP_A=$ALB_IP_A
 ALB_IP_B=$ALB_IP_B
 BROWSER_IP=$BROWSER_IP

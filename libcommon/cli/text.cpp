@@ -89,4 +89,21 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
   return out;
 }
 
+std::string shell_quoted(std::string_view text) {
+  std::string out = "'";
+  for (const char c : text) {
+    out += c == '\'' ? std::string(R"('\'')") : std::string(1, c);
+  }
+  return out + "'";
+}
+
+std::string shell_word(std::string_view text) {
+  constexpr std::string_view plain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+      "/._-+,:@%=";
+  return !text.empty() && text.find_first_not_of(plain) == std::string_view::npos
+             ? std::string(text)
+             : shell_quoted(text);
+}
+
 } // namespace cli

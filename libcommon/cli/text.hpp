@@ -32,4 +32,10 @@ std::string_view trim(std::string_view text) noexcept;
 /// `parts` with `separator` between two neighbours.
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
 
+/// `text` in single quotes, which a POSIX shell reads back as it is.
+std::string shell_quoted(std::string_view text);
+
+/// The same, but without the quotes where a shell needs none.
+std::string shell_word(std::string_view text);
+
 } // namespace cli

@@ -71,7 +71,9 @@ void Transaction::commit() {
 std::string Transaction::with_tables(std::string_view sql) const {
   const std::string user = connection_.link_->quote_name(connection_.table("user"));
   const std::string config = connection_.link_->quote_name(connection_.table("config"));
-  return fmt::format(fmt::runtime(sql), fmt::arg("user", user), fmt::arg("config", config));
+  const std::string plugins = connection_.link_->quote_name(connection_.table("config_plugins"));
+  return fmt::format(fmt::runtime(sql), fmt::arg("user", user), fmt::arg("config", config),
+                     fmt::arg("config_plugins", plugins));
 }
 
 void Transaction::guarded(const std::string& what, const std::function<void()>& call) {

@@ -16,7 +16,7 @@ public:
 
   Transaction(Connection& connection, Access access);
 
-  /// Runs one statement. In `sql`, {user} and {config} are the site's tables; values come only as
+  /// Runs one statement. In `sql`, {user}, {config} and {config_plugins} are the site's tables; values come only as
   /// parameters $1, $2, ….
   template <typename... Values>
   pqxx::result query(std::string_view sql, const Values&... values) {

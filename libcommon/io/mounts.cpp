@@ -37,25 +37,45 @@ bool holds(const std::string& point, const std::string& path) {
 
 } // namespace
 
-std::string filesystem_type(const std::string& path, std::string_view mountinfo) {
+std::string mount_table() {
+  std::ostringstream table;
+  table << std::ifstream("/proc/self/mountinfo").rdbuf();
+  return table.str();
+}
+
+std::optional<Mount> find_mount(const std::string& path, std::string_view mountinfo) {
   const std::string wanted = std::filesystem::path(path).lexically_normal().string();
-  std::string type;
-  std::size_t longest = 0;
+  std::optional<Mount> found;
   for (const std::string& line : cli::split(mountinfo, '\n')) {
     // "36 35 98:0 /root /point rw,noatime master:1 - ext3 /dev/root rw" (proc(5))
     const std::vector<std::string> words = cli::split(line, ' ');
     const auto dash = std::find(words.begin(), words.end(), "-");
     constexpr std::size_t at_point = 4;
-    if (words.size() <= at_point || words.end() - dash < 2) {
+    constexpr std::size_t at_options = 5;
+    if (dash - words.begin() <= static_cast<std::ptrdiff_t>(at_options) || words.end() - dash < 2) {
       continue;
     }
     const std::string point = unescaped(words[at_point]);
-    if (holds(point, wanted) && point.size() >= longest) { // a later mount hides an earlier one
-      longest = point.size();
-      type = *(dash + 1);
+    // A later mount hides an earlier one.
+    if (!holds(point, wanted) || (found && point.size() < found->point.size())) {
+      continue;
+    }
+    found = Mount{.point = point, .type = *(dash + 1), .source = {}, .options = {}};
+    found->options = cli::split(words[at_options], ',');
+    if (words.end() - dash > 2) {
+      found->source = unescaped(*(dash + 2));
+    }
+    if (words.end() - dash > 3) {
+      const std::vector<std::string> more = cli::split(*(dash + 3), ',');
+      found->options.insert(found->options.end(), more.begin(), more.end());
     }
   }
-  return type;
+  return found;
+}
+
+std::string filesystem_type(const std::string& path, std::string_view mountinfo) {
+  const std::optional<Mount> mount = find_mount(path, mountinfo);
+  return mount ? mount->type : "";
 }
 
 bool is_shared_type(std::string_view type) {
@@ -67,9 +87,7 @@ bool is_shared_type(std::string_view type) {
 }
 
 std::string shared_type(const std::string& path) {
-  std::ostringstream table;
-  table << std::ifstream("/proc/self/mountinfo").rdbuf();
-  const std::string type = filesystem_type(path, table.str());
+  const std::string type = filesystem_type(path, mount_table());
   return is_shared_type(type) ? type : "";
 }
 

@@ -314,13 +314,29 @@ void CacheConfig::write_chains(
   section("modemappings") = std::move(mappings);
 }
 
+std::vector<std::string> CacheConfig::missing_stores() const {
+  std::vector<std::string> missing;
+  for (const char* const mappings : {"modemappings", "definitionmappings"}) {
+    for (const auto& [key, value] : section(mappings).entries) {
+      const std::string name = value.array() == nullptr ? "" : value.array()->text("store");
+      if (!name.empty() && store(name) == nullptr
+          && std::find(missing.begin(), missing.end(), name) == missing.end()) {
+        missing.push_back(name);
+      }
+    }
+  }
+  return missing;
+}
+
 bool CacheConfig::remove_store(const std::string& name) {
-  if (store(name) == nullptr) {
+  const std::vector<std::string> missing = missing_stores();
+  const bool is_missing = std::find(missing.begin(), missing.end(), name) != missing.end();
+  if (store(name) == nullptr && !is_missing) {
     return false;
   }
   refuse_default_store(name);
   std::array<std::vector<std::string>, cache_modes.size()> chains;
-  bool mapped = false;
+  bool mapped = is_missing; // the chains are without it already
   for (std::size_t i = 0; i < cache_modes.size(); ++i) {
     chains[i] = chain(cache_modes[i]);
     if (std::erase(chains[i], name) > 0) {

@@ -61,9 +61,12 @@ public:
   /// config_writer::set_mode_mappings does. Throws cli::Error{config} for a store that does not
   /// exist or does not serve the mode.
   void set_chain(CacheMode mode, const std::vector<std::string>& stores);
-  /// Removes the store and every mapping to it; a mode that had no other store gets Moodle's
-  /// default one. False when there is no such store. Throws cli::Error{config} for one of Moodle's
-  /// default stores.
+  /// The stores that mappings name and that do not exist: Moodle passes over such mappings without
+  /// a word.
+  [[nodiscard]] std::vector<std::string> missing_stores() const;
+  /// Removes the store and every mapping to it, also where only mappings are left of it; a mode
+  /// that had no other store gets Moodle's default one. False when nothing names such a store.
+  /// Throws cli::Error{config} for one of Moodle's default stores.
   bool remove_store(const std::string& name);
 
   /// Adds what Moodle adds to every entry when it loads a file, and so writes with its next change

@@ -63,11 +63,6 @@ bool any_extension_mentions(php::Runtime& php, std::string_view text) {
   return false;
 }
 
-bool follows_endpoint(php::Runtime& php) {
-  return any_extension_mentions(php, dynamic_client)
-         && php.has_constant(fmt::format("Memcached::{}", dynamic_client));
-}
-
 void choose_memcached(const CacheServerOptions& options, php::Runtime& php, const cli::Log& log,
                       CacheServers& chosen) {
   const auto use_endpoint = [&](std::string reason) {
@@ -154,6 +149,11 @@ void check_servers(const std::vector<std::string>& texts, CacheProtocol protocol
 }
 
 } // namespace
+
+bool follows_endpoint(php::Runtime& php) {
+  return any_extension_mentions(php, dynamic_client)
+         && php.has_constant(fmt::format("Memcached::{}", dynamic_client));
+}
 
 const char* text(CacheProtocol protocol) noexcept {
   return protocol == CacheProtocol::memcached ? "memcached" : "redis";

@@ -62,14 +62,17 @@ struct CacheServers {
   std::string reason; ///< why these, for a person
 };
 
+/// Whether PHP's memcached client on this host follows a configuration endpoint to its nodes:
+/// Amazon's own, which defines Memcached::DYNAMIC_CLIENT_MODE.
+bool follows_endpoint(php::Runtime& php);
+
 /// Whether the server is one of them; names are compared as DNS does.
 bool is_among(const net::Endpoint& server, const std::vector<net::Endpoint>& servers);
 
 /// Decides and, where that takes the nodes, asks the endpoint for them.
 ///
-/// memcached: `auto` gives the endpoint only to a PHP whose memcached client follows it (Amazon's
-/// own, which defines Memcached::DYNAMIC_CLIENT_MODE) or when the endpoint is a plain memcached;
-/// everyone else gets the nodes. Redis and Valkey: a cluster's nodes; without cluster mode the
+/// memcached: `auto` gives the endpoint only to a PHP whose client follows_endpoint(), or when the
+/// endpoint is a plain memcached; everyone else gets the nodes. Redis and Valkey: a cluster's nodes; without cluster mode the
 /// endpoint, whose name follows the primary. Throws cli::Error{unavailable} when the endpoint does
 /// not answer, {config} for a Sentinel, and what reading the password file throws.
 CacheServers choose_servers(const CacheServerOptions& options, php::Runtime& php,

@@ -17,21 +17,6 @@ constexpr const char* php_manual = "https://www.php.net/manual/en/opcache.config
 /// A changed file is to be seen before an administrator takes the change for lost.
 constexpr std::int64_t longest_revalidation = 600;
 
-/// A word for a POSIX shell.
-std::string quoted(const std::string& word) {
-  constexpr std::string_view plain =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-      "/._-+,:@%";
-  if (!word.empty() && word.find_first_not_of(plain) == std::string::npos) {
-    return word;
-  }
-  std::string made = "'";
-  for (const char c : word) {
-    made += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  }
-  return made + "'";
-}
-
 std::string remove_line(const OpcacheFinding& finding) {
   std::string name;
   for (const char c : finding.setting) {
@@ -40,7 +25,7 @@ std::string remove_line(const OpcacheFinding& finding) {
   const bool pool = finding.where.ends_with(".conf");
   return fmt::format("sed -i -E '/^[[:space:]]*{}[[:space:]]*=/d' {}",
                      pool ? fmt::format(R"(php_(admin_)?(value|flag)\[{}\])", name) : name,
-                     quoted(finding.where));
+                     cli::shell_word(finding.where));
 }
 
 class Findings {
@@ -276,7 +261,7 @@ bool wins_over_ini(const std::string& where, const PhpService& service) {
 std::string mend_command(const OpcacheFinding& finding, const PhpService& service,
                          const std::string& config, const std::string& etc) {
   const std::string version = service.version.empty() ? "" : " --php " + service.version;
-  const std::string elsewhere = etc == "/etc" ? "" : " --etc " + quoted(etc);
+  const std::string elsewhere = etc == "/etc" ? "" : " --etc " + cli::shell_word(etc);
   std::vector<std::string> commands;
   if (finding.setting == "zend_extension") {
     commands.push_back(service.version.empty()
@@ -290,7 +275,7 @@ std::string mend_command(const OpcacheFinding& finding, const PhpService& servic
     }
     if (finding.planned) {
       commands.push_back(fmt::format("moodle-opcache write --config {} --sapi {}{}{}",
-                                     quoted(config), service.sapi, version, elsewhere));
+                                     cli::shell_word(config), service.sapi, version, elsewhere));
     }
   }
   if (!service.unit.empty()) {

@@ -18,17 +18,6 @@ using net::Endpoint;
 
 namespace {
 
-/// Servers that somebody uses, and how to ask them.
-struct Servers {
-  CacheProtocol protocol = CacheProtocol::memcached;
-  std::vector<Endpoint> endpoints;
-  net::RedisAccess access;
-};
-
-/// Everything by which one server can be known: its name, its addresses, its Redis run_id. Two
-/// servers that share any of them are one.
-using Identities = std::set<std::string>;
-
 void add_names(const Endpoint& server, const net::Deadline& deadline, Identities& identities) {
   identities.insert(net::canonical(server).text());
   for (std::string& address : net::addresses(server, deadline)) {
@@ -36,24 +25,23 @@ void add_names(const Endpoint& server, const net::Deadline& deadline, Identities
   }
 }
 
-Identities ask_identities(const Servers& servers, const Endpoint& server,
-                          const CacheServerOptions& options) {
-  const net::Deadline deadline(options.timeout);
+Identities ask_identities(const ServerGroup& group, const Endpoint& server,
+                          std::chrono::milliseconds timeout, bool probes) {
+  const net::Deadline deadline(timeout);
   Identities identities;
   add_names(server, deadline, identities);
-  if (options.no_probe) {
+  if (!probes) {
     return identities;
   }
   try {
-    if (servers.protocol == CacheProtocol::memcached) {
+    if (group.protocol == CacheProtocol::memcached) {
       for (const Endpoint& node : net::discover(server, deadline.left()).nodes) {
         add_names(node, deadline, identities);
       }
     } else {
       identities.insert("run_id "
-                        + net::redis_status(server, servers.access, deadline.left()).run_id);
-      for (const Endpoint& node :
-           net::redis_cluster_nodes(server, servers.access, deadline.left())) {
+                        + net::redis_status(server, group.access, deadline.left()).run_id);
+      for (const Endpoint& node : net::redis_cluster_nodes(server, group.access, deadline.left())) {
         add_names(node, deadline, identities);
       }
     }
@@ -64,34 +52,33 @@ Identities ask_identities(const Servers& servers, const Endpoint& server,
 }
 
 /// A server of `theirs` that is one of `ours`, if any.
-std::optional<Endpoint> find_shared(const Servers& ours, const Servers& theirs,
+std::optional<Endpoint> find_shared(const ServerGroup& ours, const ServerGroup& theirs,
                                     const CacheServerOptions& options) {
   if (ours.endpoints.empty() || theirs.endpoints.empty()) {
     return std::nullopt;
   }
-  const auto ask = [&options](const Servers& servers) {
-    const auto one = [servers, options](const Endpoint& server) {
-      return ask_identities(servers, server, options);
-    };
-    // Each question keeps the time itself, and has an answer even when it is over.
-    return net::probe_at_once<Identities>(servers.endpoints, options.timeout * 2, one);
-  };
-  Identities known;
-  for (const auto& probe : ask(ours)) {
-    known.merge(Identities(probe.status.value_or(Identities{})));
-  }
-  for (const auto& probe : ask(theirs)) {
-    const Identities theirs_too = probe.status.value_or(Identities{probe.endpoint.text()});
-    if (std::any_of(theirs_too.begin(), theirs_too.end(),
-                    [&](const std::string& identity) { return known.count(identity) > 0; })) {
-      return probe.endpoint;
-    }
-  }
-  return std::nullopt;
+  const auto known = identify({ours, theirs}, options.timeout, !options.no_probe);
+  return shared_server(theirs, known[1], known[0]);
 }
 
-Servers ours(const CacheServers& servers) {
-  Servers all{servers.protocol, servers.servers, servers.access};
+/// A password, or a list of a user and a password: what PHP's Redis::auth() takes.
+void authenticate(const php::Value* auth, net::RedisAccess& access) {
+  const php::Array* const list = auth == nullptr ? nullptr : auth->array();
+  const php::Value* password = auth;
+  if (list != nullptr) {
+    password = list->entries.empty() ? nullptr : &list->entries.back().second;
+    if (list->entries.size() > 1) {
+      access.user = list->entries.front().second.scalar_text();
+    }
+  }
+  const auto text = password == nullptr ? std::nullopt : password->scalar_text();
+  if (text && !text->empty()) {
+    access.password = text;
+  }
+}
+
+ServerGroup ours(const CacheServers& servers) {
+  ServerGroup all{servers.protocol, servers.servers, servers.access};
   if (servers.endpoint
       && std::find(all.endpoints.begin(), all.endpoints.end(), *servers.endpoint)
              == all.endpoints.end()) {
@@ -111,9 +98,21 @@ std::optional<net::Tls> tls_of(const php::Value* options) {
                                                                : std::optional(*file->string())};
 }
 
-Servers session_servers_of(const Site& site) {
+/// Why they may not be shared: Moodle empties a memcached by flushing it, and deletes its own keys
+/// from a Redis.
+const char* danger(CacheProtocol protocol) noexcept {
+  return protocol == CacheProtocol::memcached
+             ? "purging caches would end them all"
+             : "caches would push them out of its memory, or be kept from it by them";
+}
+
+constexpr const char* hint = "sessions and application caches need a cluster each";
+
+} // namespace
+
+ServerGroup session_server_group(const Site& site) {
   const php::Array& cfg = site.evaluation.cfg;
-  Servers servers;
+  ServerGroup servers;
   servers.endpoints = session_servers(cfg);
   if (session_handler_name(session_handler_class(cfg)) == "redis") {
     servers.protocol = CacheProtocol::redis;
@@ -121,15 +120,13 @@ Servers session_servers_of(const Site& site) {
     if (site.text("session_redis_host").starts_with(tls_scheme)) {
       servers.access.tls = net::Tls{};
     }
-    if (const std::string password = site.text("session_redis_auth"); !password.empty()) {
-      servers.access.password = password;
-    }
+    authenticate(cfg.find("session_redis_auth"), servers.access);
   }
   return servers;
 }
 
-Servers servers_of_store(const php::Array& store) {
-  Servers servers;
+ServerGroup store_server_group(const php::Array& store) {
+  ServerGroup servers;
   servers.endpoints = store_servers(store);
   const php::Value* const plugin = store.find("plugin");
   const php::Value* const configuration = store.find("configuration");
@@ -148,21 +145,48 @@ Servers servers_of_store(const php::Array& store) {
   return servers;
 }
 
-/// Why they may not be shared: Moodle empties a memcached by flushing it, and deletes its own keys
-/// from a Redis.
-const char* danger(CacheProtocol protocol) noexcept {
-  return protocol == CacheProtocol::memcached
-             ? "purging caches would end them all"
-             : "caches would push them out of its memory, or be kept from it by them";
+std::vector<std::vector<Identities>> identify(const std::vector<ServerGroup>& groups,
+                                              std::chrono::milliseconds timeout, bool probes) {
+  // Each question keeps the time itself, and has an answer even when it is over.
+  std::vector<std::future<Identities>> running;
+  for (const ServerGroup& group : groups) {
+    for (const Endpoint& server : group.endpoints) {
+      running.push_back(net::start_detached([group, server, timeout, probes] {
+        return ask_identities(group, server, timeout, probes);
+      }));
+    }
+  }
+  const net::Deadline deadline(timeout * 2);
+  std::vector<std::vector<Identities>> known;
+  auto next = running.begin();
+  for (const ServerGroup& group : groups) {
+    known.emplace_back();
+    for (const Endpoint& server : group.endpoints) {
+      known.back().push_back(
+          net::wait_for(*next++, deadline).value_or(Identities{net::canonical(server).text()}));
+    }
+  }
+  return known;
 }
 
-constexpr const char* hint = "sessions and application caches need a cluster each";
-
-} // namespace
+std::optional<Endpoint> shared_server(const ServerGroup& group,
+                                      const std::vector<Identities>& known,
+                                      const std::vector<Identities>& others) {
+  for (std::size_t i = 0; i < known.size(); ++i) {
+    const bool shared = std::any_of(known[i].begin(), known[i].end(), [&](const std::string& one) {
+      return std::any_of(others.begin(), others.end(),
+                         [&](const Identities& other) { return other.count(one) > 0; });
+    });
+    if (shared) {
+      return group.endpoints[i];
+    }
+  }
+  return std::nullopt;
+}
 
 void refuse_session_servers(const Site& site, const CacheServers& servers,
                             const CacheServerOptions& options, const cli::Log& log) {
-  const auto shared = find_shared(ours(servers), session_servers_of(site), options);
+  const auto shared = find_shared(ours(servers), session_server_group(site), options);
   if (!shared) {
     return;
   }
@@ -184,7 +208,8 @@ void refuse_store_servers(const CacheConfig& config, const CacheServers& servers
                           std::uint64_t database, const CacheServerOptions& options,
                           const cli::Log& log) {
   for (const std::string& name : config.store_names()) {
-    const auto shared = find_shared(ours(servers), servers_of_store(*config.store(name)), options);
+    const auto shared =
+        find_shared(ours(servers), store_server_group(*config.store(name)), options);
     if (!shared) {
       continue;
     }

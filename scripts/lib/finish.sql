@@ -6,6 +6,11 @@ WITH finished AS (
    WHERE id = (SELECT split_part(value, ',', 1)::bigint FROM mdl_config WHERE name = 'siteadmins')
      AND password = 'adminsetuppending' AND lastip = :'ip'
   RETURNING id
+), cron AS (
+  -- The web server's cron runs every minute, and has something to do from now on.
+  INSERT INTO mdl_config_plugins (plugin, name, value)
+  SELECT 'tool_task', 'lastcronstart', extract(epoch FROM now())::bigint::text FROM finished
+      ON CONFLICT (plugin, name) DO UPDATE SET value = excluded.value
 ), unflagged AS (
   DELETE FROM mdl_config WHERE name = 'adminsetuppending' AND EXISTS (SELECT FROM finished)
 )

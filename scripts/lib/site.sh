@@ -2,6 +2,9 @@
 # Sourced by sandbox.sh: writes the files of the site, and what AWS and the web server say about it.
 # The variables are sandbox.sh's. No path or address in them holds a quote, a blank or a backslash.
 
+load_balancer=Moodl-Publi-1X2Y3Z4W5V6U
+load_balancer_dns=$load_balancer-1234567890.us-east-1.elb.amazonaws.com
+
 # In the form that the reference architecture's version 1 gives it (aws-samples/aws-refarch-moodle,
 # 04-web.yaml), deployed with session caching off.
 write_config_php() {
@@ -26,7 +29,7 @@ write_config_php() {
 // The site's address //
 \$hostname = '';
 if (\$hostname == '') {
-  \$hostwithprotocol = 'http://127.0.0.1:$WEB_PORT';
+  \$hostwithprotocol = 'http://$load_balancer_dns';
 }
 else {
   \$hostwithprotocol = 'https://' . strtolower(\$hostname);
@@ -41,6 +44,7 @@ else {
 \$CFG->directorypermissions = 02777;
 \$CFG->admin = 'admin';
 // Sessions //
+\$CFG->dbsessions = true;
 \$SessionEndpoint = '';
 if (\$SessionEndpoint != '') {
   \$CFG->dbsessions = false;
@@ -98,9 +102,6 @@ stack_json() {
   done
   printf '\n      ]\n    }'
 }
-
-load_balancer=Moodl-Publi-1X2Y3Z4W5V6U
-load_balancer_dns=$load_balancer-1234567890.us-east-1.elb.amazonaws.com
 
 # What `aws cloudformation describe-stacks` prints for the reference architecture: the main stack and
 # the nested ones whose outputs matter here.

@@ -7,6 +7,14 @@ CREATE TABLE mdl_config (
 );
 CREATE UNIQUE INDEX mdl_conf_nam_uix ON mdl_config (name);
 
+CREATE TABLE mdl_config_plugins (
+  id bigserial PRIMARY KEY,
+  plugin varchar(100) NOT NULL DEFAULT 'core',
+  name varchar(100) NOT NULL DEFAULT '',
+  value text NOT NULL
+);
+CREATE UNIQUE INDEX mdl_confplug_plunam_uix ON mdl_config_plugins (plugin, name);
+
 CREATE TABLE mdl_user (
   id bigserial PRIMARY KEY,
   auth varchar(20) NOT NULL DEFAULT 'manual',

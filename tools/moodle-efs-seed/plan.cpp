@@ -1,6 +1,6 @@
 #include "cli/size.hpp"
 #include "cli/text.hpp"
-#include "efs.hpp"
+#include "aws/efs.hpp"
 #include "measure.hpp"
 #include "verbs.hpp"
 
@@ -60,10 +60,10 @@ std::string futility(const Sizes& sizes, const std::string& mode, const std::str
                        "storage, and only what is there counts",
                        lifecycle);
   }
-  if (efs::baseline(sizes.target) <= efs::least_baseline) {
+  if (aws::efs::baseline(sizes.target) <= aws::efs::least_baseline) {
     return fmt::format("{} have the baseline of {} that every file system has; data counts from "
                        "20 GiB on",
-                       size_text(sizes.target), cli::rate_text(efs::least_baseline));
+                       size_text(sizes.target), cli::rate_text(aws::efs::least_baseline));
   }
   return "";
 }
@@ -92,10 +92,10 @@ void show(const Sizes& sizes, std::optional<double> price, const cli::Log& log) 
   };
   table.line("", "now", "with seed data");
   both("in Standard storage", [](std::uint64_t size) { return size_text(size); });
-  both("baseline", [](std::uint64_t size) { return cli::rate_text(efs::baseline(size)); });
-  both("burst rate", [](std::uint64_t size) { return cli::rate_text(efs::burst(size)); });
+  both("baseline", [](std::uint64_t size) { return cli::rate_text(aws::efs::baseline(size)); });
+  both("burst rate", [](std::uint64_t size) { return cli::rate_text(aws::efs::burst(size)); });
   both("burst minutes a day",
-       [](std::uint64_t size) { return fmt::format("{:.1f}", efs::burst_minutes_a_day(size)); });
+       [](std::uint64_t size) { return fmt::format("{:.1f}", aws::efs::burst_minutes_a_day(size)); });
   if (price) {
     both("cost a month", [&](std::uint64_t size) { return money(size, *price); });
   }
@@ -141,7 +141,7 @@ void Plan::validate(const cli::Options& options) {
     throw Error(ExitCode::usage, "--from and --efs-size-bytes exclude each other");
   }
   if (throughput_) {
-    size_ = efs::size_for_baseline(*throughput_);
+    size_ = aws::efs::size_for_baseline(*throughput_);
   }
 }
 
@@ -171,9 +171,9 @@ ExitCode Plan::run(cli::Context& context) {
     show(sizes, price_, context.log());
   }
   if (why_not.empty()) {
-    const std::uint64_t credits = credits_.value_or(efs::first_credits);
-    const double at_burst = efs::seconds_to_add_at_burst(add, sizes.now);
-    const double with_credits = efs::seconds_to_add(add, sizes.now, credits);
+    const std::uint64_t credits = credits_.value_or(aws::efs::first_credits);
+    const double at_burst = aws::efs::seconds_to_add_at_burst(add, sizes.now);
+    const double with_credits = aws::efs::seconds_to_add(add, sizes.now, credits);
     context.log().info(fmt::format("to add: {}; that takes {} at the burst rate, {} with {} of "
                                    "burst credits",
                                    size_text(add), cli::duration_text(at_burst),
@@ -188,11 +188,11 @@ ExitCode Plan::run(cli::Context& context) {
   context.result("efs-seed-add-bytes", std::to_string(add));
   context.result("efs-seed-size", std::to_string(sizes.seed + add));
   if (mode_ == "bursting") {
-    context.result("efs-baseline", fmt::format("{:.0f}", efs::baseline(sizes.now)));
-    context.result("efs-baseline-seeded", fmt::format("{:.0f}", efs::baseline(after)));
-    context.result("efs-burst", fmt::format("{:.0f}", efs::burst(after)));
+    context.result("efs-baseline", fmt::format("{:.0f}", aws::efs::baseline(sizes.now)));
+    context.result("efs-baseline-seeded", fmt::format("{:.0f}", aws::efs::baseline(after)));
+    context.result("efs-burst", fmt::format("{:.0f}", aws::efs::burst(after)));
     context.result("efs-burst-minutes-a-day",
-                   fmt::format("{:.1f}", efs::burst_minutes_a_day(after)));
+                   fmt::format("{:.1f}", aws::efs::burst_minutes_a_day(after)));
   }
   if (price_) {
     context.result("efs-seed-monthly-cost", money(add, *price_));

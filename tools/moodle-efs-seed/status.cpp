@@ -1,5 +1,5 @@
 #include "cli/size.hpp"
-#include "efs.hpp"
+#include "aws/efs.hpp"
 #include "verbs.hpp"
 
 #include <algorithm>
@@ -47,11 +47,11 @@ ExitCode Status::run(cli::Context& context) {
                                  shown(folder.path()), size_text(listing.bytes()),
                                  listing.files.size(), unfinished(listing)));
   context.log().info(fmt::format("the baseline of {} is {}", size_text(metered),
-                                 cli::rate_text(efs::baseline(metered))));
+                                 cli::rate_text(aws::efs::baseline(metered))));
   report(listing, context);
   context.result("efs-seed-unfinished-files", std::to_string(unfinished(listing)));
   context.result("efs-seed-metered-bytes", std::to_string(listing.metered_bytes()));
-  context.result("efs-baseline", fmt::format("{:.0f}", efs::baseline(metered)));
+  context.result("efs-baseline", fmt::format("{:.0f}", aws::efs::baseline(metered)));
   if (!verify_) {
     return ExitCode::ok;
   }

@@ -37,18 +37,6 @@ std::vector<Entry> entries(const cli::Facts& facts) {
   return out;
 }
 
-std::string shell_quoted(std::string_view text) {
-  std::string out = "'";
-  for (const char c : text) {
-    if (c == '\'') {
-      out += R"('\'')";
-    } else {
-      out += c;
-    }
-  }
-  return out + "'";
-}
-
 } // namespace
 
 std::string as_json(const cli::Facts& facts) {
@@ -68,7 +56,7 @@ std::string as_shell(const cli::Facts& facts) {
   for (const auto& [name, values] : entries(facts)) {
     std::string variable = name;
     std::replace(variable.begin(), variable.end(), '-', '_');
-    out += fmt::format("{}={}\n", variable, shell_quoted(cli::join(values, "\n")));
+    out += fmt::format("{}={}\n", variable, cli::shell_quoted(cli::join(values, "\n")));
   }
   return out;
 }

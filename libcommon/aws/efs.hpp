@@ -4,7 +4,7 @@
 
 /// What Amazon EFS grants for data in Standard storage, in bursting mode (Amazon EFS User Guide,
 /// "Bursting throughput"). Sizes are bytes, rates bytes a second.
-namespace efs {
+namespace aws::efs {
 
 /// However little data there is, this much is granted.
 constexpr double least_baseline = 1048576;
@@ -29,4 +29,4 @@ double seconds_to_add(std::uint64_t bytes, std::uint64_t size, std::uint64_t cre
 /// The same with credits that never end.
 double seconds_to_add_at_burst(std::uint64_t bytes, std::uint64_t size);
 
-} // namespace efs
+} // namespace aws::efs

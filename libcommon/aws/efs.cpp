@@ -1,11 +1,11 @@
-#include "efs.hpp"
+#include "aws/efs.hpp"
 
 #include "cli/error.hpp"
 #include "cli/size.hpp"
 
 #include <algorithm>
 
-namespace efs {
+namespace aws::efs {
 
 namespace {
 
@@ -71,4 +71,4 @@ double seconds_to_add(std::uint64_t bytes, std::uint64_t size, std::uint64_t cre
   return fast_bytes / rate + (static_cast<double>(bytes) - fast_bytes) / slow;
 }
 
-} // namespace efs
+} // namespace aws::efs

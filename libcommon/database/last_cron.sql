@@ -1,0 +1,1 @@
+SELECT value FROM {config_plugins} WHERE plugin = 'tool_task' AND name = 'lastcronstart'

@@ -1,0 +1,241 @@
+#include "checks.hpp"
+#include "cli/size.hpp"
+#include "cli/text.hpp"
+#include "io/file.hpp"
+
+#include <array>
+#include <ctime>
+#include <filesystem>
+
+using cli::shell_word;
+using cli::shown;
+
+namespace {
+
+constexpr std::int64_t moodle_3_9 = 2020061500; ///< the first that keeps when cron began
+
+Outcome is_reachable(const Subject& subject) {
+  try {
+    (void)subject.database->get();
+    return Outcome::good();
+  } catch (const cli::Error& error) {
+    if (subject.site.text("dbtype") != "pgsql") {
+      return Outcome::not_applicable(error.message());
+    }
+    return Outcome::found({Severity::error, "the database", "cannot be asked: " + error.message(),
+                           "no page works without it", "Moodle 4.5 lib/setup.php", ""});
+  }
+}
+
+/// The least PostgreSQL of a release (Moodle's admin/environment.xml), as its server_version_num.
+int least_postgres(const moodle::Version& version) {
+  struct Least {
+    moodle::Version since;
+    int postgres;
+  };
+  constexpr std::array<Least, 9> known{{{{5, 1, 0}, 150'000},
+                                        {{5, 0, 0}, 140'000},
+                                        {{4, 2, 0}, 130'000},
+                                        {{4, 1, 0}, 120'000},
+                                        {{4, 0, 0}, 100'000},
+                                        {{3, 10, 0}, 90'600},
+                                        {{3, 9, 0}, 90'500},
+                                        {{3, 6, 0}, 90'400},
+                                        {{3, 3, 0}, 90'300}}};
+  for (const Least& least : known) {
+    if (version >= least.since) {
+      return least.postgres;
+    }
+  }
+  return 0;
+}
+
+/// From version 10 on the first number is the release.
+std::string postgres_text(int version) {
+  constexpr int ten = 100'000;
+  return version >= ten ? std::to_string(version / 10'000)
+                        : fmt::format("{}.{}", version / 10'000, version / 100 % 100);
+}
+
+Outcome is_new_enough(const Subject& subject) {
+  const DatabaseView& view = subject.database->get();
+  if (!subject.version) {
+    return Outcome::not_applicable("the site's release is not known");
+  }
+  const int least = least_postgres(*subject.version);
+  if (view.server.version >= least) {
+    return Outcome::good();
+  }
+  return Outcome::found(
+      {Severity::error, view.where,
+       fmt::format("is PostgreSQL {}, and {} needs {}", postgres_text(view.server.version),
+                   subject.release(), postgres_text(least)),
+       "Moodle neither installs nor upgrades itself with it", "Moodle 5.1 admin/environment.xml",
+       ""});
+}
+
+Outcome is_near(const Subject& subject) {
+  const DatabaseView& view = subject.database->get();
+  constexpr std::chrono::microseconds longest{10'000};
+  if (view.server.round_trip <= longest) {
+    return Outcome::good();
+  }
+  return Outcome::found(
+      {Severity::warning, view.where,
+       fmt::format("takes {:.1f} ms to answer a query that does nothing",
+                   static_cast<double>(view.server.round_trip.count()) / 1000),
+       "a page asks the database a hundred times and more; within a region an answer takes about a "
+       "millisecond",
+       "https://docs.moodle.org/en/Performance_recommendations", ""});
+}
+
+/// The command that lets the wizard go on, whatever address the balancer has next.
+std::string mend_lastip(const Subject& subject) {
+  const Given& given = subject.given;
+  std::string text = subject.command("moodle-lastip");
+  if (given.alb_ips.size() == 1 && !given.access_log) {
+    return text + " --ip " + shell_word(given.alb_ips.front());
+  }
+  for (const std::string& ip : given.alb_ips) {
+    text += " --alb-ip " + shell_word(ip);
+  }
+  return text + " --access-log "
+         + shell_word(given.access_log.value_or("/var/log/apache2/access.log")) + " --watch";
+}
+
+Outcome is_installed(const Subject& subject) {
+  const DatabaseView& view = subject.database->get();
+  const database::InstallationState& state = view.installation;
+  const std::string url = subject.site.text("wwwroot") + "/admin/index.php";
+  if (!state.has_tables) {
+    return Outcome::found({Severity::error, view.where, "holds no Moodle yet",
+                           "the installation has not been started; " + shown(url) + " starts it",
+                           "Moodle 4.5 admin/index.php", ""});
+  }
+  if (state.finished) {
+    return Outcome::good();
+  }
+  if (!state.pending_user_id) {
+    return Outcome::found({Severity::error, view.where,
+                           "holds an installation that has not finished",
+                           shown(url) + " goes on with it", "Moodle 4.5 admin/index.php", ""});
+  }
+  return Outcome::found(
+      {Severity::error, view.where,
+       fmt::format("holds an installation that waits for the administrator '{}' to come from {}",
+                   shown(state.pending_username), shown(state.pending_lastip)),
+       "the wizard goes on for a request from that address alone; this keeps it right until the "
+       "administrator has finished the installation at "
+           + shown(url),
+       "Moodle 4.5 admin/index.php", mend_lastip(subject)});
+}
+
+/// $version of version.php, without its fraction.
+std::optional<std::int64_t> code_version(const std::string& dirroot) {
+  constexpr std::size_t largest = 1U << 20U;
+  const std::string text = io::read_snapshot(dirroot + "/version.php", largest).content;
+  const std::size_t at = text.find("$version");
+  const std::size_t start = at == std::string::npos ? at : text.find_first_of("0123456789", at);
+  if (start == std::string::npos) {
+    return std::nullopt;
+  }
+  const std::size_t end = text.find_first_not_of("0123456789", start);
+  const auto number = cli::parse_unsigned(text.substr(start, end - start));
+  return number ? std::optional(static_cast<std::int64_t>(*number)) : std::nullopt;
+}
+
+Outcome is_upgraded(const Subject& subject) {
+  const DatabaseView& view = subject.database->get();
+  if (subject.site.dirroot.empty()) {
+    return Outcome::not_applicable("the site's code is not on this host");
+  }
+  const auto code = code_version(subject.site.dirroot);
+  const std::int64_t there = view.installation.version;
+  if (there == 0 || !code) {
+    return Outcome::not_applicable("the installation has not finished");
+  }
+  if (there == *code) {
+    return Outcome::good();
+  }
+  const std::string folder = std::filesystem::path(subject.site.config_path).parent_path().string();
+  const bool newer = *code > there;
+  return Outcome::found(
+      {Severity::error, view.where,
+       fmt::format("is of version {}, and the code of {}", there, *code),
+       newer ? "every page leads to the upgrade, or fails"
+             : "Moodle refuses to run code that is older than its database",
+       "Moodle 4.5 admin/index.php",
+       newer ? fmt::format(
+           "{}php {}/admin/cli/upgrade.php --non-interactive",
+           subject.web_user ? fmt::format("sudo -u {} ", shell_word(subject.web_user->name)) : "",
+           shell_word(subject.site.dirroot == folder ? folder : subject.site.dirroot))
+             : ""});
+}
+
+Outcome cron_runs(const Subject& subject) {
+  const DatabaseView& view = subject.database->get();
+  if (!view.installation.finished) {
+    return Outcome::not_applicable("the installation has not finished");
+  }
+  if (view.installation.version < moodle_3_9 && !view.server.last_cron) {
+    return Outcome::not_applicable("this Moodle does not keep when cron ran last");
+  }
+  const std::string user = subject.web_user ? subject.web_user->name : "www-data";
+  const std::string root =
+      subject.site.dirroot.empty()
+          ? std::filesystem::path(subject.site.config_path).parent_path().string()
+          : subject.site.dirroot;
+  const std::string line =
+      fmt::format("* * * * * {} /usr/bin/php {}/admin/cli/cron.php >/dev/null", user, root);
+  const std::string mend = fmt::format("echo {} >/etc/cron.d/moodle", cli::shell_quoted(line));
+  Finding finding{Severity::error,
+                  view.where,
+                  "",
+                  "without cron no mail, no course completion, no "
+                  "backup and no clean-up happens",
+                  "Moodle 4.5 admin/tool/task/classes/check/cronrunning.php",
+                  mend};
+  if (!view.server.last_cron) {
+    finding.what = "has never seen cron run";
+    return Outcome::found(std::move(finding));
+  }
+  constexpr std::int64_t expected = 200; ///< as Moodle's own check
+  constexpr std::int64_t day = 86'400;
+  const std::int64_t age = std::time(nullptr) - *view.server.last_cron;
+  if (age <= expected) {
+    return Outcome::good();
+  }
+  finding.what =
+      fmt::format("has not seen cron for {}", cli::duration_text(static_cast<double>(age)));
+  finding.severity = age > day ? Severity::error : Severity::warning;
+  return Outcome::found(std::move(finding));
+}
+
+Outcome clocks_agree(const Subject& subject) {
+  const DatabaseView& view = subject.database->get();
+  constexpr std::chrono::milliseconds most{2'000};
+  const std::chrono::milliseconds ahead = view.server.clock_ahead;
+  if (std::chrono::abs(ahead) <= most) {
+    return Outcome::good();
+  }
+  return Outcome::found(
+      {Severity::warning, "this host's clock",
+       fmt::format("is {} {} the database server's",
+                   cli::duration_text(static_cast<double>(std::chrono::abs(ahead).count()) / 1000),
+                   ahead.count() > 0 ? "behind" : "ahead of"),
+       "sessions, tasks and caches expire by each web server's own clock",
+       "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/set-time.html",
+       "systemctl restart systemd-timesyncd"});
+}
+
+} // namespace
+
+std::vector<Check> database_checks(const SharedSubject& subject) {
+  return checks_of(subject, {{"database-reachable", is_reachable},
+                             {"database-version", is_new_enough},
+                             {"database-latency", is_near},
+                             {"installation-finished", is_installed},
+                             {"installation-upgraded", is_upgraded},
+                             {"cron-running", cron_runs},
+                             {"clock-skew", clocks_agree}});
+}

@@ -1,0 +1,154 @@
+#pragma once
+
+#include "database/installation.hpp"
+#include "database/server_state.hpp"
+#include "io/mounts.hpp"
+#include "moodle/cache_config.hpp"
+#include "moodle/php_settings.hpp"
+#include "moodle/shared_servers.hpp"
+#include "moodle/site.hpp"
+#include "net/discovery.hpp"
+#include "net/memcached.hpp"
+#include "net/redis.hpp"
+#include "pending.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <sys/stat.h>
+#include <variant>
+#include <vector>
+
+/// What is known of one of the two cache clusters, by options and facts.
+struct CacheFacts {
+  std::string name; ///< "app-cache" or "session-cache", the beginning of its options
+  std::optional<std::string> endpoint = {};
+  std::vector<std::string> nodes = {};
+  std::optional<std::string> engine = {};
+  bool tls = false;
+
+  [[nodiscard]] bool known() const { return endpoint || !nodes.empty(); }
+  [[nodiscard]] moodle::CacheProtocol protocol() const;
+  /// The endpoint, with the engine's port unless it names one.
+  [[nodiscard]] std::optional<net::Endpoint> parsed_endpoint() const;
+  /// These facts as the options of the commands that take them, each with a blank before it.
+  [[nodiscard]] std::string options() const;
+};
+
+/// What the command was told.
+struct Given {
+  moodle::SiteOptions site;
+  CacheFacts app_cache{.name = "app-cache"};
+  CacheFacts session_cache{.name = "session-cache"};
+  std::vector<std::string> alb_ips;
+  std::optional<std::string> alb_dns;
+  std::optional<std::string> site_url;
+  std::optional<std::string> efs_id;
+  std::optional<std::string> efs_mode;
+  std::optional<std::uint64_t> efs_size_bytes;
+  std::optional<std::uint64_t> efs_credits; ///< bytes
+  std::optional<std::uint64_t> web_servers; ///< how many there may be, at most
+  std::optional<std::string> access_log;
+  std::optional<std::string> web_user;
+  std::optional<std::string> ca_file;
+  std::optional<std::string> password_file;
+  std::string etc = "/etc";
+  std::chrono::milliseconds timeout{5'000};
+
+  [[nodiscard]] bool behind_load_balancer() const { return alb_dns || !alb_ips.empty(); }
+  [[nodiscard]] bool several_web_servers() const { return web_servers && *web_servers > 1; }
+};
+
+/// The user as whom the web server runs Moodle.
+struct WebUser {
+  std::string name;
+  uid_t uid = 0;
+  std::vector<gid_t> groups; ///< the first is its own
+
+  /// Whether it may read (4), write (2) or enter (1) what has this status, by the mode's bits.
+  [[nodiscard]] bool may(const struct stat& status, unsigned access) const;
+};
+
+/// A PHP of this host that serves pages.
+struct ServingPhp {
+  moodle::PhpService service;
+  moodle::PhpSettings settings;
+};
+
+/// One of the folders that Moodle uses.
+struct Folder {
+  std::string setting; ///< "dataroot"
+  std::string path;
+  std::shared_ptr<const Pending<struct stat>> status;
+};
+
+struct DatabaseView {
+  std::string where; ///< "database 'moodle' on db.example.org:5432"
+  database::InstallationState installation;
+  database::ServerState server;
+};
+
+/// One store of the cache configuration that has servers.
+struct Store {
+  std::string name;
+  std::string plugin;
+  php::Array entry;
+  moodle::ServerGroup servers;
+};
+
+/// The cache configuration, or why there is none.
+struct CacheView {
+  enum class State { read, absent, broken, unknown };
+  State state = State::unknown;
+  std::string path;
+  std::string reason; ///< for all but `read`
+  std::optional<moodle::CacheConfig> config;
+  bool as_moodle_writes = true;
+  std::vector<Store> stores;
+};
+
+using Probes = std::variant<std::vector<net::Probe<net::MemcachedStatus>>,
+                            std::vector<net::Probe<net::RedisStatus>>>;
+
+/// A group of servers, and what has been asked about it.
+struct ProbedGroup {
+  moodle::ServerGroup group;
+  std::shared_ptr<const Pending<Probes>> probes;
+  /// The nodes that the cluster announces, asked at the endpoint that the facts name, or else at
+  /// the group's first server; null for no servers.
+  std::shared_ptr<const Pending<std::vector<net::Endpoint>>> announced;
+};
+
+/// All that the checks look at. Once made, nothing changes it, so that threads share it.
+struct Subject {
+  Given given;
+  moodle::Site site;
+  std::optional<moodle::Version> version;
+  std::string mounts; ///< the mount table
+  bool follows_endpoint = false;
+  std::vector<ServingPhp> php;
+  std::optional<WebUser> web_user;
+  std::string no_web_user; ///< why there is none
+  net::Deadline deadline;  ///< of all checks
+
+  std::vector<Folder> folders; ///< dataroot, cachedir, tempdir, localcachedir
+  std::shared_ptr<const Pending<DatabaseView>> database;
+  CacheView caches;
+  ProbedGroup sessions;
+  std::vector<ProbedGroup> store_servers; ///< one for each of caches.stores
+
+  explicit Subject(net::Deadline end) : deadline(end) {}
+
+  [[nodiscard]] const Folder& folder(const std::string& setting) const;
+  /// "4.5.6" for messages, or "of this release".
+  [[nodiscard]] std::string release() const;
+  /// The beginning of a mending command: "moodle-session set --config /…/config.php".
+  [[nodiscard]] std::string command(const std::string& name) const;
+  /// The command that sets the sessions, or the cache store, to the cluster that the facts name.
+  [[nodiscard]] std::string set_sessions() const;
+  [[nodiscard]] std::string set_store(const std::string& store = {}) const;
+};
+
+/// Starts all that takes time, and reads what PHP has to read meanwhile. Throws cli::Error when
+/// config.php cannot be read or evaluated: there is no site then.
+std::shared_ptr<const Subject> look_at(const Given& given, php::Runtime& php);
