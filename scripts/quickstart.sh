@@ -58,6 +58,8 @@ set +a
 cd "$site"
 
 heading 'Before'
+run 'cat "$STACK_JSON" "$INTERFACES_JSON" | moodle-facts - >stack.facts'
+run 'moodle-check -f stack.facts --config "$CONFIG" --access-log "$ACCESS_LOG" || true'
 show_site
 cp "$CONFIG" config.php.before
 cp "$MUC_CONFIG" muc.php.before
@@ -73,6 +75,7 @@ administrator=
 run 'cat site.facts'
 
 heading 'After'
+run 'moodle-check -f stack.facts --config "$CONFIG" || true'
 show_site
 run 'diff -u config.php.before "$CONFIG" || true'
 run 'diff -u muc.php.before "$MUC_CONFIG" || true'

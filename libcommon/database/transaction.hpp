@@ -16,8 +16,8 @@ public:
 
   Transaction(Connection& connection, Access access);
 
-  /// Runs one statement. In `sql`, {user}, {config} and {config_plugins} are the site's tables; values come only as
-  /// parameters $1, $2, ….
+  /// Runs one statement. In `sql`, {user}, {config} and {config_plugins} are the site's tables;
+  /// values come only as parameters $1, $2, ….
   template <typename... Values>
   pqxx::result query(std::string_view sql, const Values&... values) {
     const std::string text = with_tables(sql);

@@ -72,9 +72,10 @@ bool is_among(const net::Endpoint& server, const std::vector<net::Endpoint>& ser
 /// Decides and, where that takes the nodes, asks the endpoint for them.
 ///
 /// memcached: `auto` gives the endpoint only to a PHP whose client follows_endpoint(), or when the
-/// endpoint is a plain memcached; everyone else gets the nodes. Redis and Valkey: a cluster's nodes; without cluster mode the
-/// endpoint, whose name follows the primary. Throws cli::Error{unavailable} when the endpoint does
-/// not answer, {config} for a Sentinel, and what reading the password file throws.
+/// endpoint is a plain memcached; everyone else gets the nodes. Redis and Valkey: a cluster's
+/// nodes; without cluster mode the endpoint, whose name follows the primary. Throws
+/// cli::Error{unavailable} when the endpoint does not answer, {config} for a Sentinel, and what
+/// reading the password file throws.
 CacheServers choose_servers(const CacheServerOptions& options, php::Runtime& php,
                             const cli::Log& log);
 

@@ -31,7 +31,7 @@ test_packages=(
   php8.2-xml php8.2-zip php-memcached php-redis clang-format-14 clang-tidy-14 shellcheck shfmt
   redis-server apache2 libapache2-mod-php8.2 curl python3-venv patch man-db attr acl openssl
   clang-14 libclang-rt-14-dev
-  awscli python3-jmespath debootstrap
+  awscli python3-jmespath debootstrap bindfs faketime
 )
 # shellcheck disable=SC2034
 bench_packages=(hyperfine python3 fio php8.2-opcache)

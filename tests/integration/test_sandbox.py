@@ -8,7 +8,7 @@ import socket
 import subprocess
 from pathlib import Path
 
-from harness import FIXTURES, SOURCE_DIR, CommandTest, main
+from harness import FIXTURES, SOURCE_DIR, TOOLS_DIR, CommandTest, main
 
 SANDBOX = SOURCE_DIR / "scripts" / "sandbox.sh"
 
@@ -94,6 +94,31 @@ class Sandbox(CommandTest):
         browser = [line for line in log if '"GET /admin/' in line and "Mozilla" in line]
         self.assertEqual([line.split()[0] for line in browser], [env["BROWSER_IP"]])
         self.assertEqual({line.split()[0] for line in log if "ELB-HealthChecker" in line}, balancers)
+
+    def check(self, env, facts) -> dict:
+        """What moodle-check finds, by the name of the check; PHP's settings are those of no host."""
+        done = self.run_tool("moodle-check", "--config", env["CONFIG"], "-f", facts, "--etc", self.dir, "--access-log",
+                             env["ACCESS_LOG"], "--format", "json", env={"PGPASSFILE": env["PGPASSFILE"]})
+        self.assertIn(done.code, (0, 1), done.err)
+        return {check["name"]: check["findings"] for check in json.loads(done.out)["checks"] if check["findings"]}
+
+    def test_check_finds_what_is_planted_and_nothing_after_the_chain(self):
+        env = self.up()
+        described = "".join(Path(env[name]).read_text() for name in ("STACK_JSON", "INTERFACES_JSON"))
+        facts = self.write("site.facts", self.run_tool("moodle-facts", "-", stdin=described).out)
+        found = self.check(env, facts)
+        self.assertEqual(set(found), {"installation-finished", "sessions-cached", "caches-mapped"})
+        self.assertEqual(found["sessions-cached"][0]["what"], "are in the database")
+        # The commands that it prints are the chain.
+        path = f"{TOOLS_DIR}:{os.environ['PATH']}"
+        commands = [found[name][0]["mend"] for name in ("installation-finished", "caches-mapped", "sessions-cached")]
+        self.assertTrue(commands[0].endswith(" --watch"))
+        administrator = subprocess.Popen([SANDBOX, "finish", self.site, "60"], stderr=subprocess.DEVNULL)
+        self.addCleanup(administrator.wait)
+        for command in commands:
+            subprocess.run(["bash", "-c", command], env={**os.environ, "PATH": path}, check=True, timeout=60,
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.assertEqual(self.check(env, facts), {})
 
     def test_the_wizard_refuses_another_address_and_takes_the_right_one(self):
         env = self.up()

@@ -3,7 +3,6 @@
 #include "cli/text.hpp"
 #include "io/file.hpp"
 
-#include <array>
 #include <ctime>
 #include <filesystem>
 
@@ -27,34 +26,45 @@ Outcome is_reachable(const Subject& subject) {
   }
 }
 
-/// The least PostgreSQL of a release (Moodle's admin/environment.xml), as its server_version_num.
-int least_postgres(const moodle::Version& version) {
-  struct Least {
-    moodle::Version since;
-    int postgres;
-  };
-  constexpr std::array<Least, 9> known{{{{5, 1, 0}, 150'000},
-                                        {{5, 0, 0}, 140'000},
-                                        {{4, 2, 0}, 130'000},
-                                        {{4, 1, 0}, 120'000},
-                                        {{4, 0, 0}, 100'000},
-                                        {{3, 10, 0}, 90'600},
-                                        {{3, 9, 0}, 90'500},
-                                        {{3, 6, 0}, 90'400},
-                                        {{3, 3, 0}, 90'300}}};
-  for (const Least& least : known) {
-    if (version >= least.since) {
-      return least.postgres;
-    }
-  }
-  return 0;
+constexpr std::size_t largest_environment = 4U << 20U;
+constexpr int since_10 = 100'000; ///< from here on the first number is the release
+
+/// The text between two others behind `from`, and nothing when they are not there.
+std::optional<std::string> between(const std::string& text, const std::string& begin,
+                                   const std::string& end, std::size_t from = 0) {
+  const std::size_t at = text.find(begin, from);
+  const std::size_t start = at == std::string::npos ? at : at + begin.size();
+  const std::size_t stop = start == std::string::npos ? start : text.find(end, start);
+  return stop == std::string::npos ? std::nullopt : std::optional(text.substr(start, stop - start));
 }
 
-/// From version 10 on the first number is the release.
+/// "13" as 130000 and "9.6" as 90600, which is how PostgreSQL counts them.
+int version_number(const std::string& text) {
+  const std::vector<std::string> parts = cli::split(text, '.');
+  const auto part = [&](std::size_t i) {
+    return i < parts.size() ? static_cast<int>(cli::parse_unsigned(parts[i]).value_or(0)) : 0;
+  };
+  return part(0) * 10'000 + (part(0) < 10 ? part(1) * 100 : 0);
+}
+
+/// The least PostgreSQL of a release, by the code's own admin/environment.xml; nothing when that
+/// does not say.
+std::optional<int> least_postgres(const moodle::Site& site, const moodle::Version& version) {
+  const std::string file = site.dirroot + "/admin/environment.xml";
+  if (site.dirroot.empty() || !std::filesystem::exists(file)) {
+    return std::nullopt;
+  }
+  const std::string text = io::read_snapshot(file, largest_environment).content;
+  const auto release = between(
+      text, fmt::format("<MOODLE version=\"{}.{}\"", version.major, version.minor), "</MOODLE>");
+  const auto least =
+      release ? between(*release, "name=\"postgres\" version=\"", "\"") : std::nullopt;
+  return least ? std::optional(version_number(*least)) : std::nullopt;
+}
+
 std::string postgres_text(int version) {
-  constexpr int ten = 100'000;
-  return version >= ten ? std::to_string(version / 10'000)
-                        : fmt::format("{}.{}", version / 10'000, version / 100 % 100);
+  return version >= since_10 ? std::to_string(version / 10'000)
+                             : fmt::format("{}.{}", version / 10'000, version / 100 % 100);
 }
 
 Outcome is_new_enough(const Subject& subject) {
@@ -62,16 +72,19 @@ Outcome is_new_enough(const Subject& subject) {
   if (!subject.version) {
     return Outcome::not_applicable("the site's release is not known");
   }
-  const int least = least_postgres(*subject.version);
-  if (view.server.version >= least) {
+  const auto least = least_postgres(subject.site, *subject.version);
+  if (!least) {
+    return Outcome::not_applicable("the site's code does not say which PostgreSQL it needs");
+  }
+  if (view.server.version >= *least) {
     return Outcome::good();
   }
   return Outcome::found(
       {Severity::error, view.where,
        fmt::format("is PostgreSQL {}, and {} needs {}", postgres_text(view.server.version),
-                   subject.release(), postgres_text(least)),
-       "Moodle neither installs nor upgrades itself with it", "Moodle 5.1 admin/environment.xml",
-       ""});
+                   subject.release(), postgres_text(*least)),
+       "Moodle neither installs nor upgrades itself with it",
+       subject.site.dirroot + "/admin/environment.xml", ""});
 }
 
 Outcome is_near(const Subject& subject) {

@@ -97,7 +97,7 @@ Outcome is_writable(const Subject& subject) {
   return judge_folders(
       subject, [&](const Folder& folder, const struct stat& status, Outcome& outcome) {
         const WebUser& user = *subject.web_user;
-        if (!user.may(status, may_write_and_enter)) {
+        if (S_ISDIR(status.st_mode) && !user.may(status, may_write_and_enter)) {
           outcome.findings.push_back(
               {Severity::error, folder.path,
                fmt::format("is not writable for {}, as whom the web server runs", user.name),
@@ -109,18 +109,21 @@ Outcome is_writable(const Subject& subject) {
       });
 }
 
+/// Below dataroot Moodle makes the folders itself, with the mode that the site has set for that.
 Outcome is_private(const Subject& subject) {
-  return judge_folders(
-      subject, [&](const Folder& folder, const struct stat& status, Outcome& outcome) {
-        constexpr unsigned others_write = 02;
-        constexpr unsigned sticky = 01000;
-        if ((status.st_mode & others_write) != 0 && (status.st_mode & sticky) == 0) {
-          outcome.findings.push_back({Severity::warning, folder.path,
-                                      "can be written to by every user of this host",
-                                      "whoever writes there decides what Moodle serves and runs",
-                                      source::security, "chmod o-w " + shell_word(folder.path)});
-        }
-      });
+  return judge_folders(subject, [&](const Folder& folder, const struct stat& status,
+                                    Outcome& outcome) {
+    const bool made_by_moodle =
+        folder.setting != "dataroot" && is_below(folder.path, subject.folder("dataroot").path);
+    constexpr unsigned others_write = 02;
+    constexpr unsigned sticky = 01000;
+    if (!made_by_moodle && (status.st_mode & others_write) != 0 && (status.st_mode & sticky) == 0) {
+      outcome.findings.push_back({Severity::warning, folder.path,
+                                  "can be written to by every user of this host",
+                                  "whoever writes there decides what Moodle serves and runs",
+                                  source::security, "chmod o-w " + shell_word(folder.path)});
+    }
+  });
 }
 
 Outcome is_outside_the_web(const Subject& subject) {

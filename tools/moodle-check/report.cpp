@@ -90,24 +90,32 @@ const char* colour_of(Severity severity) {
   return "36";
 }
 
+/// What comes from the site may hold anything; a terminal gets to see it, not to obey it.
+std::string visible(const std::string& text) {
+  constexpr std::size_t longest = 10'000;
+  return cli::shown(text, longest);
+}
+
 std::string describe(const Line& line, const Style& style) {
   const Finding& finding = *line.finding;
   std::string out = coloured(fmt::format("{:<{}}", text(finding.severity), severity_width),
                              colour_of(finding.severity), style);
   out += fmt::format("{:<{}}", line.result->name, name_width);
-  out += wrapped(fmt::format("{} {}", finding.object, finding.what), indent, style.width) + '\n';
+  out += wrapped(visible(finding.object + " " + finding.what), indent, style.width) + '\n';
   const std::string margin(indent, ' ');
-  out += margin + wrapped(fmt::format("{} ({})", finding.why, finding.source), indent, style.width)
-         + '\n';
+  out +=
+      margin
+      + wrapped(visible(fmt::format("{} ({})", finding.why, finding.source)), indent, style.width)
+      + '\n';
   if (!finding.mend.empty()) { // on a line of its own, to be copied whole
-    out += margin + coloured("$ " + finding.mend, "1", style) + '\n';
+    out += margin + coloured("$ " + visible(finding.mend), "1", style) + '\n';
   }
   return out;
 }
 
 std::string describe_unchecked(const Result& result, const char* word, const Style& style) {
   return fmt::format("{:<{}}{:<{}}{}\n", word, severity_width, result.name, name_width,
-                     wrapped(result.outcome.reason, indent, style.width));
+                     wrapped(visible(result.outcome.reason), indent, style.width));
 }
 
 const char* word_for(State state) {

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <grp.h>
 #include <pwd.h>
+#include <sys/statvfs.h>
 
 using cli::Error;
 using cli::ExitCode;
@@ -26,9 +27,11 @@ std::chrono::milliseconds server_time(std::chrono::milliseconds timeout) {
   return timeout * 3 / 4;
 }
 
+/// A server that is gone may still be known to the kernel's cache; statvfs() always asks it.
 struct stat status_of(const std::string& path) {
   struct stat status {};
-  if (::stat(path.c_str(), &status) != 0) {
+  struct statvfs space {};
+  if (::statvfs(path.c_str(), &space) != 0 || ::stat(path.c_str(), &status) != 0) {
     throw cli::system_error(errno, "cannot look at " + shown(path));
   }
   return status;

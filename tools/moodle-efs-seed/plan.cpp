@@ -1,6 +1,6 @@
+#include "aws/efs.hpp"
 #include "cli/size.hpp"
 #include "cli/text.hpp"
-#include "aws/efs.hpp"
 #include "measure.hpp"
 #include "verbs.hpp"
 
@@ -94,8 +94,9 @@ void show(const Sizes& sizes, std::optional<double> price, const cli::Log& log) 
   both("in Standard storage", [](std::uint64_t size) { return size_text(size); });
   both("baseline", [](std::uint64_t size) { return cli::rate_text(aws::efs::baseline(size)); });
   both("burst rate", [](std::uint64_t size) { return cli::rate_text(aws::efs::burst(size)); });
-  both("burst minutes a day",
-       [](std::uint64_t size) { return fmt::format("{:.1f}", aws::efs::burst_minutes_a_day(size)); });
+  both("burst minutes a day", [](std::uint64_t size) {
+    return fmt::format("{:.1f}", aws::efs::burst_minutes_a_day(size));
+  });
   if (price) {
     both("cost a month", [&](std::uint64_t size) { return money(size, *price); });
   }

@@ -1,5 +1,5 @@
-#include "cli/size.hpp"
 #include "aws/efs.hpp"
+#include "cli/size.hpp"
 #include "verbs.hpp"
 
 #include <algorithm>

@@ -1,6 +1,6 @@
+#include "aws/efs.hpp"
 #include "cli/error.hpp"
 #include "cli/size.hpp"
-#include "aws/efs.hpp"
 
 #include <doctest/doctest.h>
 

@@ -28,6 +28,17 @@ TEST_CASE("a path has the type of the deepest and latest mount above it") {
   CHECK(io::filesystem_type("/", "").empty());
 }
 
+TEST_CASE("a mount tells where it is from, and with which options") {
+  const auto mount = io::find_mount("/var/www/moodle/data/x", table);
+  REQUIRE(mount);
+  CHECK(mount->point == "/var/www/moodle/data");
+  CHECK(mount->source == "fs-1.efs.example:/");
+  CHECK(mount->options == std::vector<std::string>{"rw", "relatime", "rw", "vers=4.1"});
+  CHECK_FALSE(io::find_mount("/", ""));
+  CHECK_FALSE(io::find_mount("/", "1 2 0:1 / / -"));
+  CHECK_FALSE(io::find_mount("/", "1 2 0:1 / / - ext4")); // cut before the options
+}
+
 TEST_CASE("network and cluster file systems are shared, local ones are not") {
   for (const char* type :
        {"nfs", "nfs4", "cifs", "ceph", "fuse.s3fs", "fuse.sshfs", "fuse", "9p"}) {

@@ -74,6 +74,19 @@ TEST_CASE_FIXTURE(Fixture, "removing a store takes it out of chains and definiti
   CHECK_FALSE(config.remove_store("elasticache"));
 }
 
+TEST_CASE_FIXTURE(Fixture, "mappings to a store that does not exist are found, and removed") {
+  CacheConfig config = parse(fixture("moodle-4.1-store-mapped.php"));
+  CHECK(config.missing_stores().empty());
+  std::string text = fixture("moodle-4.1-store-mapped.php");
+  const std::string entry = "'store' => 'elasticache'";
+  text.replace(text.rfind(entry), entry.size(), "'store' => 'gone'");
+  config = parse(text);
+  CHECK(config.missing_stores() == std::vector<std::string>{"gone"});
+  CHECK(config.remove_store("gone"));
+  CHECK(config.missing_stores().empty());
+  CHECK_FALSE(config.remove_store("gone"));
+}
+
 TEST_CASE_FIXTURE(Fixture, "chains that Moodle could not use are refused") {
   CacheConfig config = parse(fixture("moodle-4.1-store-mapped.php"));
   const CacheConfig before = config;
