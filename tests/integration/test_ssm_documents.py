@@ -117,7 +117,7 @@ class Attempts(CommandTest):
             "moodle-session set --config /var/www/moodle/html/config.php",
             "moodle-session show --config /var/www/moodle/html/config.php",
             "moodle-efs-seed shrink --no-progress --size 0 /a/b",
-            "moodle-check --config /var/www/moodle/html/config.php --format text"])
+            "moodle-check --config /var/www/moodle/html/config.php --format text --fail-on warning"])
 
     def test_nothing_is_done_where_the_pattern_is_kept(self):
         """Where the pattern lets something through, the script is what refuses it."""
@@ -343,12 +343,12 @@ class Working(CommandTest):
         self.document("seed-efs", code=UNAVAILABLE, Action="status")
 
     def test_check(self):
-        self.stubs.folder.joinpath("moodle-check").unlink(missing_ok=True)
-        self.stubs.add("moodle-check", "echo findings\nexit 1\n")
         done = self.document("check", code=1, Format="json", FailOn="error")
-        self.assertEqual(done.out, "findings\n")
-        self.assertEqual(self.stubs.calls(), [
-            f"moodle-check --config {self.env['CONFIG']} --format json -f {self.facts} --fail-on error"])
+        report = json.loads(done.out)
+        self.assertEqual(report["config"], self.env["CONFIG"])
+        cached, = (check for check in report["checks"] if check["name"] == "caches-mapped")
+        self.assertEqual(cached["state"], "checked")
+        self.assertIn("installation-finished", self.document("check", code=1).out)
 
 
 if __name__ == "__main__":
