@@ -13,7 +13,7 @@ import unittest
 import tls
 from checked_site import CheckedSite
 from harness import main, tool
-from memcached import Memcached
+from memcached import Memcached, announce_cluster
 from postgres import wait_until
 from redis_server import RedisCluster, RedisServer
 from tcp_server import Server, hold
@@ -306,22 +306,15 @@ class Sessions(Planted):
         self.assertEqual(list(self.check(session_cache_endpoint=None, session_cache_engine=None)), ["sessions-cached"])
 
     def test_endpoint_as_one_server(self):
-        other = Memcached(self)
-        nodes = " ".join(f"127.0.0.1|127.0.0.1|{one.port}" for one in (self.sessions, other))
-        for one in (self.sessions, other):
-            one.announce(f"1\n{nodes}\n".encode())
+        announce_cluster(self.sessions, Memcached(self))
         self.fault("sessions-endpoint", what="as if it were one server")
 
     def test_a_node_more(self):
         second, third = Memcached(self), Memcached(self)
-        def announce(*servers):
-            nodes = " ".join(f"127.0.0.1|127.0.0.1|{one.port}" for one in servers)
-            for one in servers:
-                one.announce(f"1\n{nodes}\n".encode())
-        announce(self.sessions, second)
+        announce_cluster(self.sessions, second)
         self.set_sessions()
         self.assertEqual(self.check(), {})
-        announce(self.sessions, second, third)
+        announce_cluster(self.sessions, second, third)
         self.fault("sessions-drift", what=f"do not use {third.address}")
 
     def test_another_cluster(self):
@@ -378,22 +371,17 @@ class Caches(Planted):
         found = self.check(app_cache_endpoint=None, app_cache_engine=None)
         self.assertEqual(list(found), ["caches-reachable"])
 
-    def announce(self, *servers):
-        nodes = " ".join(f"127.0.0.1|127.0.0.1|{one.port}" for one in servers)
-        for one in servers:
-            one.announce(f"1\n{nodes}\n".encode())
-
     def test_endpoint_as_one_server(self):
-        self.announce(self.cache, Memcached(self))
+        announce_cluster(self.cache, Memcached(self))
         self.set_store("--servers", "endpoint")
         self.fault("caches-endpoint", what="of a cluster of 2 nodes")
 
     def test_a_node_less(self):
         second = Memcached(self)
-        self.announce(self.cache, second)
+        announce_cluster(self.cache, second)
         self.set_store()
         self.assertEqual(self.check(), {})
-        self.announce(self.cache)
+        announce_cluster(self.cache)
         self.fault("caches-drift", what=f"use {second.address}, which the cluster does not announce")
 
     def test_clustered_without_servers_to_write_to(self):
@@ -408,6 +396,13 @@ class Php(Planted):
         self.write("etc/php/8.2/fpm/conf.d/99-zz.ini", "opcache.enable_file_override=60\n")
         self.fault("php-opcache", what="opcache.enable_file_override of php8.2-fpm is 60")
         self.assertIn("systemctl reload php8.2-fpm", self.stubs.calls())
+
+    def test_times_are_not_looked_at(self):
+        """A mistake, unless it was moodle-opcache that was told so."""
+        self.write("etc/php/8.2/fpm/conf.d/99-zz.ini", "opcache.validate_timestamps=0\n")
+        self.fault("php-opcache", what="opcache.validate_timestamps of php8.2-fpm is 0")
+        self.ok("moodle-opcache", "write", "--config", self.config, "--etc", self.etc, "--immutable")
+        self.assertEqual(self.check(), {})
 
     def test_extension(self):
         (self.fpm / "conf.d/20-memcached.ini").unlink()

@@ -8,6 +8,13 @@ import urllib.parse
 from postgres import free_port, wait_until
 
 
+def announce_cluster(*servers, version=1):
+    """Lets each of them say that they all are the nodes of one cluster, as older ElastiCache engines do."""
+    nodes = " ".join(f"127.0.0.1|127.0.0.1|{server.port}" for server in servers)
+    for server in servers:
+        server.announce(f"{version}\n{nodes}\n".encode())
+
+
 class Memcached:
     """Ends with the test."""
 

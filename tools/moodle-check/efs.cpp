@@ -6,7 +6,6 @@
 #include "mount_options.hpp"
 
 using cli::shell_word;
-using cli::shown;
 
 namespace {
 

@@ -30,9 +30,12 @@ Outcome opcache_fits(const Subject& subject) {
       }};
   Outcome outcome;
   for (const ServingPhp& php : subject.php) {
-    // Whoever switched the looks at a file's time off meant it: servers that come from images.
-    const moodle::OpcachePolicy policy{.immutable =
-                                           !php.settings.on("opcache.validate_timestamps")};
+    // 'moodle-opcache write --immutable' has switched the looks at a file's time off: that was
+    // meant.
+    const bool immutable =
+        !php.settings.on("opcache.validate_timestamps")
+        && php.settings.where("opcache.validate_timestamps").ends_with(moodle::opcache_ini_name);
+    const moodle::OpcachePolicy policy{.immutable = immutable};
     for (const moodle::OpcacheFinding& finding :
          moodle::opcache_findings(php.settings, need, policy, surroundings)) {
       outcome.findings.push_back(
