@@ -26,11 +26,16 @@ std::string prefix(CacheUse use) {
   return use == CacheUse::application ? "app-cache-" : "session-cache-";
 }
 
+/// Each server once: a second mention would give a memcached twice the keys, and make a cluster of a
+/// single Redis.
 std::vector<net::Endpoint> parse_servers(const std::vector<std::string>& texts,
                                          CacheProtocol protocol) {
   std::vector<net::Endpoint> servers;
   for (const std::string& text : texts) {
-    servers.push_back(net::parse_endpoint(text, default_port(protocol)));
+    net::Endpoint server = net::parse_endpoint(text, default_port(protocol));
+    if (!is_among(server, servers)) {
+      servers.push_back(std::move(server));
+    }
   }
   return servers;
 }

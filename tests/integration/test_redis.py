@@ -184,6 +184,14 @@ class Written(CacheTest):
             self.sets(command, nodes=cluster.addresses[1::-1], result="unchanged")
             self.assertEqual(self.nodes(command), set(cluster.addresses[:2]))
 
+    def test_a_node_that_is_given_twice_is_one(self):
+        server = RedisServer(self)
+        self.sets(MUC, nodes=[server.address, server.address])
+        self.assertEqual([self.store()["configuration"][key] for key in ("server", "clustermode")], [server.address, 0])
+        self.write_muc("moodle-4.5-before.php")
+        self.sets(SESSION, nodes=[server.address, server.address])
+        self.assertEqual(self.sessions()["session_redis_host"], "127.0.0.1")
+
     def test_the_advice_is_about_this_hosts_php(self):
         result = self.run_tool(*self.argv(MUC, *self.FIXTURE, endpoint="127.0.0.1:6379"))
         self.assertTrue(ADVICE.search(result.err), result.err)
