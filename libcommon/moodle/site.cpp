@@ -183,10 +183,7 @@ std::optional<bool> Site::has_file(const std::string& relative_path) const {
 }
 
 std::optional<Version> Site::version() const {
-  if (given_version || dirroot.empty()) {
-    return given_version;
-  }
-  return read_version(*php, dirroot);
+  return dirroot.empty() ? given_version : std::optional(read_version(*php, dirroot));
 }
 
 std::string Site::name() const {

@@ -32,10 +32,10 @@ struct Site {
   /// The folder with version.php (5.1 and later: public/); empty when the code is not on this host.
   std::string dirroot;
   php::Runtime* php = nullptr;          ///< what evaluated it; outlives the site
-  std::optional<Version> given_version; ///< from --moodle-version
+  std::optional<Version> given_version; ///< from --moodle-version, or a fact that may be old
 
-  /// The release, as given or from version.php; nothing when the code is not on this host. Throws
-  /// cli::Error{data} when version.php names none.
+  /// The release: what version.php says where the code is on this host, else what was given, if
+  /// anything. Throws cli::Error{data} when version.php names none.
   [[nodiscard]] std::optional<Version> version() const;
   /// A setting's text; empty when absent. Throws cli::Error{config} when it is no scalar.
   [[nodiscard]] std::string text(std::string_view name) const;

@@ -217,6 +217,13 @@ class Versions(CacheTest):
         self.refused(MUC, code=78, reason="Moodle 4.3.12 has no memcached cache store", endpoint="127.0.0.1:1",
                      engine="memcached")
 
+    def test_the_code_decides_where_it_is(self):
+        """A release that is given, or a fact from before an upgrade, does not count then."""
+        self.sets(MUC, "--moodle-version", "4.1", "--servers", "endpoint", "--no-probe", endpoint="c.example.org")
+        self.assertIn("clustermode", self.store()["configuration"])
+        self.refused(SESSION, "--moodle-version", "5.2", "--read-timeout", "4", "--servers", "endpoint", "--no-probe",
+                     code=78, reason="Moodle 4.5.6 does not read session_redis_read_timeout", endpoint="s.example.org")
+
     def test_memcached_has_no_tls(self):
         for command in COMMANDS:
             self.refused(command, f"--{USE[command]}-tls", "true", code=78, reason="Moodle has no TLS to memcached",
