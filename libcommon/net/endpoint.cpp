@@ -64,6 +64,9 @@ Endpoint parse_endpoint(std::string_view text, std::uint16_t default_port) {
     return cli::Error(cli::ExitCode::usage,
                       fmt::format("'{}' is not HOST:PORT: {}", cli::shown(text), reason));
   };
+  if (text.find("://") != std::string_view::npos) {
+    throw fail("it takes a host and a port without a scheme before them");
+  }
   if (is_ipv6(text)) {
     throw fail("an IPv6 address stands in brackets, as in [::1]:11211");
   }

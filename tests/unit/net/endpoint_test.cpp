@@ -49,8 +49,12 @@ TEST_CASE("what is no endpoint is refused with its reason") {
         == "'[h]:1' is not HOST:PORT: what stands in brackets is not an IPv6 "
            "address");
   for (const char* text : {"h:", "h:0", "h:65536", "h:-1", "h:+1", "h: 1", "h:1 ", "h:1:2", "h:x",
-                           "tls://h:1", "[::1]x", "[::1]11211", "[::1]:"}) {
+                           "[::1]x", "[::1]11211", "[::1]:"}) {
     CHECK(failure(text, 11211).ends_with("the port is a number from 1 to 65535"));
+  }
+  for (const char* text : {"tls://h:1", "redis://h", "http://[::1]:1/"}) {
+    CHECK(
+        failure(text, 11211).ends_with("it takes a host and a port without a scheme before them"));
   }
   for (const char* text : {"-h:1", ".h:1"}) {
     CHECK(failure(text).ends_with("a host begins with a letter or a digit"));
