@@ -307,6 +307,17 @@ class Handlers(SessionTest):
         self.expect("moodle-session", "show", "--config", self.config,
                     out=facts("session-handler=file", "session-managed=false"))
 
+    def test_options_that_mean_nothing_to_the_handler(self):
+        for option in (("--prefix", "p"), ("--lock-expire", "6"), ("--compressor", "zstd"), ("--cluster",),
+                       ("--session-cache-endpoint", "sessions.example.org"), ("--servers", "nodes")):
+            self.refused("--handler", "file", *option, code=64, err=re.compile(
+                rf"moodle-session: error: {option[0]} is for sessions in cache servers, and --handler is file\n"
+                r"moodle-session: hint: [^\n]+\n"))
+        # The facts about the site's caches come along whatever the handler is.
+        stream = facts("session-cache-endpoint=sessions.example.org:11211", "session-cache-engine=memcached")
+        self.session_set("--handler", "file", "-f", "-", stdin=stream,
+                         out=stream.replace("#end", "session-result=changed\n#end"))
+
     def test_a_handler_that_this_moodle_has_not(self):
         (self.site / "lib/classes/session/memcached.php").unlink()
         self.refused(*SET[1:], err="moodle-session: error: Moodle 4.1.10 has no session handler memcached: DIR/site/lib/"

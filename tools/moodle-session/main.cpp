@@ -13,6 +13,7 @@
 #include "net/memcached.hpp"
 #include "net/suitability.hpp"
 
+#include <array>
 #include <memory>
 
 namespace {
@@ -24,6 +25,27 @@ using moodle::SessionConfig;
 
 constexpr const char* tool_name = "moodle-session";
 constexpr std::size_t max_bytes = 4U << 20U;
+
+/// What has no meaning for sessions in the database or in files.
+constexpr std::array cache_options{"prefix",
+                                   "acquire-lock-timeout",
+                                   "lock-expire",
+                                   "lock-retry-sleep",
+                                   "lock-warn",
+                                   "database",
+                                   "connection-timeout",
+                                   "read-timeout",
+                                   "max-retries",
+                                   "serialiser",
+                                   "compressor",
+                                   "session-cache-endpoint",
+                                   "session-cache-node",
+                                   "session-cache-engine",
+                                   "session-cache-tls",
+                                   "servers",
+                                   "cluster",
+                                   "ca-file",
+                                   "password-file"};
 
 /// The web installation fails when sessions live in a cache before it has finished.
 void require_finished_installation(const moodle::Site& site, std::chrono::milliseconds timeout) {
@@ -141,6 +163,7 @@ public:
     site_.validate();
     edit_.mode.validate();
     if (!in_cache()) {
+      refuse_cache_options(options);
       return;
     }
     if (!servers_.engine && handler_ == "redis") {
@@ -169,6 +192,17 @@ public:
 
 private:
   [[nodiscard]] bool in_cache() const { return handler_ != "database" && handler_ != "file"; }
+
+  /// Facts about the site's caches are no contradiction; the same typed by somebody is.
+  void refuse_cache_options(const cli::Options& options) const {
+    for (const char* name : cache_options) {
+      if (options.given(name) && !options.from_facts(name)) {
+        throw Error(ExitCode::usage,
+                    fmt::format("--{} is for sessions in cache servers, and --handler is {}", name,
+                                handler_));
+      }
+    }
+  }
 
   moodle::SessionSettings cache_settings(php::Runtime& php, const moodle::Site& site,
                                          cli::Context& context) {
