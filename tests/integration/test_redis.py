@@ -217,6 +217,26 @@ class Versions(CacheTest):
         self.refused(MUC, code=78, reason="Moodle 4.3.12 has no memcached cache store", endpoint="127.0.0.1:1",
                      engine="memcached")
 
+    def test_the_code_is_in_public_from_5_1_on(self):
+        self.use_release("5.1.2")
+        public = self.site / "public"
+        public.mkdir()
+        for name in ("lib", "cache", "version.php"):
+            (self.site / name).rename(public / name)
+        self.write_config(self.config.read_text().replace("/lib/setup.php", "/public/lib/setup.php"))
+        self.write("site/public/config.php", "<?php\nrequire_once(__DIR__ . '/../config.php');\n")
+        for command in COMMANDS:
+            self.sets(command, "--servers", "endpoint", "--no-probe", endpoint=f"{USE[command]}.example.org")
+        self.assertIn("connectiontimeout", self.store()["configuration"])
+        self.assertEqual(self.sessions()["session_redis_host"], "session-cache.example.org")
+        self.refused(MUC, "--store", "m", code=78, engine="memcached", endpoint="127.0.0.1:1",
+                     reason="site/public/cache/stores/memcached/lib.php is not there")
+        (public / "lib/classes/session/memcached.php").unlink()
+        self.refused(SESSION, code=78, engine="memcached", endpoint="127.0.0.1:1",
+                     reason="site/public/lib/classes/session/memcached.php is not there")
+        self.config = public / "config.php"
+        self.refused(SESSION, "--servers", "endpoint", "--no-probe", code=78, endpoint="s", reason="site/config.php does")
+
     def test_the_code_decides_where_it_is(self):
         """A release that is given, or a fact from before an upgrade, does not count then."""
         self.sets(MUC, "--moodle-version", "4.1", "--servers", "endpoint", "--no-probe", endpoint="c.example.org")

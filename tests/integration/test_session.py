@@ -71,6 +71,7 @@ FORMS = {
     "dotted path": HEAD + "require_once('./lib/setup.php');\n",
     "double slash": HEAD + "require_once(__DIR__ . '//lib//setup.php');\n",
     "path through a folder": HEAD + "require_once(__DIR__ . '/lib/../lib/./setup.php');\n",
+    "absolute path": HEAD + "require_once('DATAROOT/../site/lib/setup.php');\n",
     "require": HEAD + "require __DIR__ . '/lib/setup.php';\n",
     "include": HEAD + "include(__DIR__ . '/lib/setup.php');\n",
     "include_once with @": HEAD + "@include_once __DIR__ . '/lib/setup.php';\n",
