@@ -76,6 +76,9 @@ std::string memcached_server(const Value& entry) {
     for (const auto& [key, part] : list->entries) {
       parts.push_back(part.scalar_text().value_or(""));
     }
+    if (!parts.empty() && parts.front().find(':') != std::string::npos) {
+      parts.front() = "[" + parts.front() + "]"; // IPv6
+    }
   } else {
     parts = cli::split(entry.scalar_text().value_or(""), ':');
   }

@@ -9,6 +9,7 @@
 
 using moodle::CacheConfig;
 using moodle::CacheMode;
+using php::Array;
 
 namespace {
 
@@ -60,6 +61,32 @@ TEST_CASE_FIXTURE(Fixture, "stores, chains and servers") {
   REQUIRE(servers.size() == 1);
   CHECK(servers.front().text() == "127.0.0.1:6379");
   CHECK(config.store("Elasticache") == nullptr);
+}
+
+TEST_CASE("the servers of a memcached store, in the forms that Moodle takes") {
+  const auto list = [](std::initializer_list<const char*> parts) {
+    Array entry;
+    for (const char* part : parts) {
+      entry.push(part);
+    }
+    return entry;
+  };
+  Array servers;
+  servers.push(list({"::1", "11212", "3"}));
+  servers.push(list({"a", "1"}));
+  servers.push("b:2:100");
+  servers.push("c");
+  Array configuration;
+  configuration.set("servers", servers);
+  configuration.set("setservers", servers);
+  Array store;
+  store.set("plugin", "memcached");
+  store.set("configuration", configuration);
+  std::vector<std::string> texts;
+  for (const net::Endpoint& server : moodle::store_servers(store)) {
+    texts.push_back(server.text());
+  }
+  CHECK(texts == std::vector<std::string>{"[::1]:11212", "a:1", "b:2", "c:11211"});
 }
 
 TEST_CASE_FIXTURE(Fixture, "removing a store takes it out of chains and definitions") {
