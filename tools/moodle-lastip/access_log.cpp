@@ -69,16 +69,21 @@ bool is_browser(std::string_view user_agent) {
   return user_agent.starts_with("Mozilla/") || user_agent == "Amazon CloudFront";
 }
 
-/// The newest counting client among the lines of `text`, read from its end.
-std::optional<std::string> newest_in(std::string_view text, const LogFilter& filter) {
+/// The newest counting client among the lines of `text`, read from its end; the first other one on
+/// the way there is the `stranger`.
+std::optional<std::string> newest_in(std::string_view text, const LogFilter& filter,
+                                     std::optional<std::string>& stranger) {
   while (!text.empty()) {
     if (text.ends_with('\n')) {
       text.remove_suffix(1);
     }
     const std::size_t end = text.rfind('\n');
     const std::size_t begin = end == std::string_view::npos ? 0 : end + 1;
-    if (auto client = filter.client(text.substr(begin))) {
-      return client;
+    if (auto client = filter.browser(text.substr(begin))) {
+      if (filter.counts(*client)) {
+        return client;
+      }
+      stranger = stranger ? stranger : client;
     }
     text = text.substr(0, begin);
   }
@@ -99,7 +104,8 @@ std::size_t read_at(int fd, char* buffer, std::size_t size, off_t offset, const 
 
 /// The newest counting client before `end`, found block by block from there.
 std::optional<std::string> newest_before(int fd, off_t end, const LogFilter& filter,
-                                         const std::string& path) {
+                                         const std::string& path,
+                                         std::optional<std::string>& stranger) {
   std::string tail; // the beginning of the next block's last line is still to be read
   while (end > 0) {
     const off_t begin = std::max<off_t>(0, end - static_cast<off_t>(block_bytes));
@@ -112,7 +118,7 @@ std::optional<std::string> newest_before(int fd, off_t end, const LogFilter& fil
     const std::size_t whole = begin == 0                     ? 0
                               : newline == std::string::npos ? text.size()
                                                              : newline + 1;
-    if (auto client = newest_in(std::string_view(text).substr(whole), filter)) {
+    if (auto client = newest_in(std::string_view(text).substr(whole), filter, stranger)) {
       return client;
     }
     // What is too long stays too long, however much of it is kept.
@@ -136,7 +142,7 @@ off_t after_last_newline(int fd, off_t end, const std::string& path) {
 
 } // namespace
 
-std::optional<std::string> LogFilter::client(std::string_view line) const {
+std::optional<std::string> LogFilter::browser(std::string_view line) const {
   if (line.size() > max_line_bytes) {
     return std::nullopt;
   }
@@ -169,10 +175,12 @@ std::optional<std::string> LogFilter::client(std::string_view line) const {
       return std::nullopt;
     }
   }
-  auto address = moodle_address(host);
-  const bool counts = addresses.empty()
-                      || std::find(addresses.begin(), addresses.end(), address) != addresses.end();
-  return counts ? address : std::nullopt;
+  return moodle_address(host);
+}
+
+bool LogFilter::counts(const std::string& address) const {
+  return addresses.empty()
+         || std::find(addresses.begin(), addresses.end(), address) != addresses.end();
 }
 
 bool AccessLog::open_if_there() {
@@ -195,6 +203,7 @@ bool AccessLog::open_if_there() {
 }
 
 std::optional<std::string> AccessLog::newest(Missing missing) {
+  stranger_.reset();
   if (path_ == "-") {
     return newest_on_stdin();
   }
@@ -206,7 +215,7 @@ std::optional<std::string> AccessLog::newest(Missing missing) {
   }
   const off_t end = ::lseek(file_.get(), 0, SEEK_END);
   offset_ = after_last_newline(file_.get(), end, path_);
-  return newest_before(file_.get(), end, filter_, path_);
+  return newest_before(file_.get(), end, filter_, path_, stranger_);
 }
 
 std::optional<std::string> AccessLog::newest_on_stdin() {
@@ -236,6 +245,7 @@ bool AccessLog::was_replaced() const {
 }
 
 std::optional<std::string> AccessLog::poll() {
+  stranger_.reset();
   std::optional<std::string> newest;
   if (file_) {
     // Looked at before reading: what the old file gets until then is read as well.
@@ -279,8 +289,10 @@ void AccessLog::take(std::string_view text, std::optional<std::string>& newest) 
     if (end == std::string_view::npos) {
       return;
     }
-    if (auto client = filter_.client(carry_)) {
-      newest = std::move(client);
+    if (auto client = filter_.browser(carry_)) {
+      const bool counts = filter_.counts(*client);
+      stranger_ = counts ? std::nullopt : client;
+      newest = counts ? std::move(client) : std::move(newest);
     }
     carry_.clear();
     text.remove_prefix(end + 1);

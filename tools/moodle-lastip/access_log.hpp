@@ -18,7 +18,8 @@ struct LogFilter {
   /// The client's address, as Moodle writes it, when `line` (common or combined format, no line
   /// end) is a browser's GET or POST below /admin/ or for /install.php. Any other line, however
   /// broken, gives nothing. A line without a user agent counts as a browser's.
-  [[nodiscard]] std::optional<std::string> client(std::string_view line) const;
+  [[nodiscard]] std::optional<std::string> browser(std::string_view line) const;
+  [[nodiscard]] bool counts(const std::string& address) const;
 };
 
 /// The newest counting client in a web server's access log, once and then again as the log grows.
@@ -39,6 +40,10 @@ public:
   /// followed. Throws like newest(), but never for a missing file.
   std::optional<std::string> poll();
 
+  /// The newest client that newest() or poll() passed over because its address does not count, if
+  /// it came after the one that they gave.
+  [[nodiscard]] const std::optional<std::string>& stranger() const noexcept { return stranger_; }
+
 private:
   std::optional<std::string> newest_on_stdin();
   bool open_if_there();
@@ -51,6 +56,7 @@ private:
   cli::UniqueFd file_;
   off_t offset_ = 0;  ///< what is before it has been read
   std::string carry_; ///< the beginning of a line whose end has not been written yet
+  std::optional<std::string> stranger_;
 };
 
 } // namespace lastip

@@ -17,6 +17,22 @@ constexpr const char* how_to_choose =
     "choose with --ip, or let --access-log FILE tell which one the "
     "browser's requests come through";
 
+cli::Error log_does_not_tell(const Request& request, const std::optional<std::string>& stranger) {
+  const std::string from = request.alb_ips.empty() ? ""
+                                                   : fmt::format(" from {} (the alb-ip facts)",
+                                                                 cli::join(request.alb_ips, ", "));
+  return {
+      cli::ExitCode::try_again,
+      fmt::format("{} holds no browser's request below {}/admin/{}{}",
+                  *request.access_log == "-" ? "standard input" : cli::shown(*request.access_log),
+                  cli::shown(request.site_path), from,
+                  stranger ? ", but one from " + *stranger : ""),
+      stranger ? fmt::format("if the load balancer has new addresses, ask AWS for them again; or "
+                             "give --ip {}",
+                             *stranger)
+               : "open the site's /admin/ page in the browser, then run the command again"};
+}
+
 } // namespace
 
 AccessLog open_log(const Request& request) {
@@ -29,18 +45,11 @@ std::string choose_address(const Request& request) {
     return *request.ip;
   }
   if (request.access_log) {
-    if (auto address = open_log(request).newest(AccessLog::Missing::is_an_error)) {
+    AccessLog log = open_log(request);
+    if (auto address = log.newest(AccessLog::Missing::is_an_error)) {
       return *address;
     }
-    throw cli::Error(
-        cli::ExitCode::try_again,
-        fmt::format("{} holds no browser's request below {}/admin/{}",
-                    *request.access_log == "-" ? "standard input" : cli::shown(*request.access_log),
-                    cli::shown(request.site_path),
-                    request.alb_ips.empty()
-                        ? ""
-                        : " from " + cli::join(request.alb_ips, ", ") + " (the alb-ip facts)"),
-        "open the site's /admin/ page in the browser, then run the command again");
+    throw log_does_not_tell(request, log.stranger());
   }
   if (request.alb_ips.size() > 1) {
     throw cli::Error(cli::ExitCode::data,

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <thread>
 
 namespace lastip {
@@ -33,6 +34,7 @@ public:
   bool step() {
     if (access_log_) {
       note(access_log_->poll());
+      warn_of(access_log_->stranger());
     }
     try {
       if (!connection_) {
@@ -58,6 +60,17 @@ private:
   void note(std::optional<std::string> address) {
     if (address) {
       address_ = std::move(address);
+    }
+  }
+
+  /// A load balancer that has grown since the facts were asked for would be passed over in silence.
+  void warn_of(const std::optional<std::string>& stranger) {
+    if (stranger && strangers_.insert(*stranger).second) {
+      log_.warning(
+          fmt::format("a browser asks for the site's /admin/ from {}, which is none of {} "
+                      "(the alb-ip facts): if it is a new address of the load balancer, run "
+                      "this again with facts that hold it",
+                      *stranger, cli::join(request_.alb_ips, ", ")));
     }
   }
 
@@ -87,6 +100,7 @@ private:
   Clock::time_point deadline_;
   std::optional<std::string> address_;
   std::optional<AccessLog> access_log_;
+  std::set<std::string> strangers_; ///< that were warned of
   std::optional<database::Connection> connection_;
   bool changed_ = false;
 };

@@ -53,7 +53,8 @@ std::optional<std::string> client(std::string text, const LogFilter& filter = {}
   if (text.ends_with('\n')) {
     text.pop_back();
   }
-  return filter.client(text);
+  const auto client = filter.browser(text);
+  return client && filter.counts(*client) ? client : std::nullopt;
 }
 
 } // namespace
@@ -161,6 +162,22 @@ TEST_CASE("a log that is not there, or is none, is an error") {
   CHECK_THROWS_AS((void)folder.newest(), cli::Error);
   CHECK_FALSE(folder.open().newest(Missing::waits));
   CHECK_THROWS_AS((void)AccessLog(folder.path, {}).newest(Missing::waits), cli::Error);
+}
+
+TEST_CASE("a client that does not count is remembered until one does") {
+  const Folder folder;
+  folder.append(line("10.0.0.8") + line("10.0.0.1") + line("10.0.0.7") + line("10.0.0.9"));
+  AccessLog log = folder.open(LogFilter{.site_path = "", .addresses = {"10.0.0.1", "10.0.0.2"}});
+  CHECK(log.newest(Missing::is_an_error) == "10.0.0.1");
+  CHECK(log.stranger() == "10.0.0.9");
+  CHECK_FALSE(log.poll());
+  CHECK_FALSE(log.stranger());
+  folder.append(line("10.0.0.8"));
+  CHECK_FALSE(log.poll());
+  CHECK(log.stranger() == "10.0.0.8");
+  folder.append(line("10.0.0.8") + line("10.0.0.2"));
+  CHECK(log.poll() == "10.0.0.2");
+  CHECK_FALSE(log.stranger());
 }
 
 TEST_CASE("a growing log is followed") {
