@@ -26,8 +26,8 @@ std::string prefix(CacheUse use) {
   return use == CacheUse::application ? "app-cache-" : "session-cache-";
 }
 
-/// Each server once: a second mention would give a memcached twice the keys, and make a cluster of a
-/// single Redis.
+/// Each server once: a second mention would give a memcached twice the keys, and make a cluster of
+/// a single Redis.
 std::vector<net::Endpoint> parse_servers(const std::vector<std::string>& texts,
                                          CacheProtocol protocol) {
   std::vector<net::Endpoint> servers;
