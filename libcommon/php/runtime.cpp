@@ -11,6 +11,16 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+// It maps more addresses than any limit would leave. g++ says that it is there in one way, clang in
+// another.
+#if defined(__SANITIZE_ADDRESS__)
+#define UNDER_ADDRESS_SANITIZER
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define UNDER_ADDRESS_SANITIZER
+#endif
+#endif
+
 namespace php {
 
 using cli::Error;
@@ -23,7 +33,7 @@ namespace {
 void limit_process([[maybe_unused]] std::uint64_t memory_bytes) {
   constexpr rlimit no_core{0, 0};
   ::setrlimit(RLIMIT_CORE, &no_core);
-#ifndef __SANITIZE_ADDRESS__
+#ifndef UNDER_ADDRESS_SANITIZER
   const rlimit memory{memory_bytes, memory_bytes};
   ::setrlimit(RLIMIT_AS, &memory);
 #endif

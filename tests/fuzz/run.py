@@ -3,7 +3,7 @@
     run.py BUILD-DIR build
     run.py BUILD-DIR run TARGET
 
-FUZZ_SECONDS says for how long (10). What libFuzzer finds on the way stays below BUILD-DIR; an input
+FUZZ_SECONDS says for how long (20). What libFuzzer finds on the way stays below BUILD-DIR; an input
 that breaks something is kept there as well, and named. Without clang and its libFuzzer the tests are
 skipped, except under CI."""
 
@@ -38,7 +38,7 @@ def build(build_dir: Path) -> int:
 def run(build_dir: Path, target: str) -> int:
     found = build_dir / "found" / target
     found.mkdir(parents=True, exist_ok=True)
-    seconds = os.environ.get("FUZZ_SECONDS", "10")
+    seconds = os.environ.get("FUZZ_SECONDS", "20")
     return subprocess.run([build_dir / "bin" / f"fuzz-{target}", f"-max_total_time={seconds}", "-timeout=10",
                            "-rss_limit_mb=2048", "-print_final_stats=1", f"-artifact_prefix={found}/broken-",
                            found, HERE / "corpus" / target], check=False).returncode

@@ -1,6 +1,6 @@
-"""Random config.php and cache configurations, put together from what PHP allows: what a fuzzer would do,
-were PHP's own library not in the way (see fuzz/php_value.cpp). RANDOM_EDITS says how many of each;
-RANDOM_SEED repeats a run."""
+"""Random config.php and cache configurations, put together from what PHP allows, and run: what a fuzzer
+writes (see fuzz/managed_block.cpp) had better not be. RANDOM_EDITS says how many of each; RANDOM_SEED
+repeats a run."""
 
 import os
 import random
