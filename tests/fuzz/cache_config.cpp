@@ -58,7 +58,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::string content = std::string(moodle::cache_config_head) + php.var_export(value)
                                 + std::string(moodle::cache_config_tail);
     const CacheConfig config = CacheConfig::parse(php, path, content);
-    fuzz::require(config.text(php) == content);
+    require_same(php, config); // not the bytes: a value may have the key "8", and PHP has 8
     look(config);
     edit(php, config);
   } catch (const std::runtime_error&) { // no value at all
