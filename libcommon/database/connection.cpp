@@ -2,6 +2,7 @@
 
 #include "cli/text.hpp"
 #include "database/link.hpp"
+#include "net/deadline.hpp"
 
 #include <fmt/format.h>
 
@@ -92,6 +93,19 @@ Parameters parameters_of(const Settings& settings, const std::string& applicatio
   return parameters;
 }
 
+/// Starts to connect. libpq looks the host's name up in here, which nothing can interrupt.
+PgHandle start_until(const net::Deadline& deadline, const Parameters& parameters, bool expand) {
+  auto starting = net::start_detached([parameters, expand] { return start(parameters, expand); });
+  auto connection = net::wait_for(starting, deadline);
+  if (!connection) {
+    throw cli::Error(
+        cli::ExitCode::unavailable,
+        fmt::format("cannot connect to the database: its host's name is not resolved within {}",
+                    deadline.text()));
+  }
+  return std::move(*connection);
+}
+
 std::string lower(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
@@ -157,15 +171,15 @@ BoundedConnect::handle BoundedConnect::do_startconnect(handle orig) {
     // A transaction that lost its session must fail, not go on in a new one without its settings.
     throw cli::Error(cli::ExitCode::unavailable, "the connection to the database was lost");
   }
-  const auto deadline = Clock::now() + timeout_;
-  PgHandle connection = start(parameters_, expand_);
+  const net::Deadline deadline(timeout_);
+  PgHandle connection = start_until(deadline, parameters_, expand_);
   PQsetErrorVerbosity(connection.get(), PQERRORS_VERBOSE); // see Failure
   PQsetNoticeProcessor(connection.get(), ignore_notices, nullptr);
   PostgresPollingStatusType status =
       PQstatus(connection.get()) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING;
   while (status == PGRES_POLLING_READING || status == PGRES_POLLING_WRITING) {
     const short events = status == PGRES_POLLING_READING ? POLLIN : POLLOUT;
-    if (!wait_for(PQsocket(connection.get()), events, deadline)) {
+    if (!wait_for(PQsocket(connection.get()), events, deadline.at())) {
       throw cli::Error(
           cli::ExitCode::unavailable,
           fmt::format("cannot connect to the database: no answer from {}:{} within {} ms",

@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -358,6 +359,21 @@ class Trouble(LastIpTest):
                              dsn=f"host=127.0.0.1 port={port} user=moodle",
                              err=f"moodle-lastip: error: cannot connect to the database: no answer from "
                                  f"127.0.0.1:{port} within 300 ms\n")
+
+    def test_a_name_server_that_never_answers(self):
+        unshare = [shutil.which("unshare") or "unshare", "--map-root-user", "--mount", "--net"]
+        try:
+            subprocess.run([*unshare, "true"], check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            self.skipTest(f"no namespaces here: {error}")
+        silent = ("import socket, subprocess, sys; server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); "
+                  "server.bind(('127.0.0.1', 53)); sys.exit(subprocess.call(sys.argv[1:]))")
+        self.write("resolv.conf", "nameserver 127.0.0.1\n")
+        command = (f"ip link set lo up && mount --bind resolv.conf /etc/resolv.conf && exec python3 -c \"{silent}\" "
+                   f"{tool('moodle-lastip')} --ip 10.0.1.15 --db-timeout 0.3 --dsn host=db.test")
+        self.expect(*unshare, "sh", "-c", command, code=69,
+                    err="moodle-lastip: error: cannot connect to the database: its host's name is not resolved within "
+                        "0.3 s\n")
 
     def test_hung_in_the_middle(self):
         self.make_site()
