@@ -38,6 +38,28 @@ std::string camel_case(std::string_view name) {
   return out;
 }
 
+std::map<std::string, std::string> defaults_of(const Template& templ, const YamlNode& settings) {
+  std::map<std::string, std::string> defaults;
+  const YamlNode* given = settings.find("Defaults");
+  if (given == nullptr) {
+    return defaults;
+  }
+  for (const auto& [name, value] : given->entries) {
+    const Parameter* parameter = templ.parameter(name->text);
+    if (parameter == nullptr) {
+      throw Error(ExitCode::data, fmt::format("{}:{}: there is no parameter {} to have a default",
+                                              templ.path, name->line, shown(name->text)));
+    }
+    if (const auto reason = parameter->refuses(value->text)) {
+      throw Error(ExitCode::data,
+                  fmt::format("{}:{}: '{}' is not a value for parameter {}: {}", templ.path,
+                              value->line, shown(value->text), shown(name->text), shown(*reason)));
+    }
+    defaults[name->text] = value->text;
+  }
+  return defaults;
+}
+
 Component make(const Template& templ, const std::string& name, const YamlNode* settings) {
   Component component;
   component.name = name;
@@ -56,6 +78,7 @@ Component make(const Template& templ, const std::string& name, const YamlNode* s
   }
   component.enabled_by = settings->text_of("EnabledBy");
   component.optional = settings->text_of("Optional") == "true";
+  component.defaults = defaults_of(templ, *settings);
   if (const YamlNode* shared = settings->find("Shared")) {
     for (const YamlNode* parameter : shared->items) {
       component.shared.insert(parameter->text);

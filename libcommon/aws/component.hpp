@@ -2,6 +2,7 @@
 
 #include "aws/template.hpp"
 
+#include <map>
 #include <set>
 #include <string>
 #include <string_view>
@@ -15,8 +16,9 @@ namespace aws {
 ///   Optional: true            left out unless asked for
 ///   EnabledBy: Name           the main template asks at run time, by a parameter of this name
 ///   Label: Title              heads the parameters that stand in no group
-///   Instances: {name: {…}}    used several times, once under each name; each with the three keys
-///   above Shared: [Name, …]         with Instances: the parameters that all of them share
+///   Defaults: {Name: value}   for parameters of which the main template's default is another one
+///   Instances: {name: {…}}    used several times, once under each name; each with the keys above
+///   Shared: [Name, …]         with Instances: the parameters that all of them share
 ///
 /// A template without that section takes part once, under its file's name.
 struct Component {
@@ -24,7 +26,8 @@ struct Component {
   std::string logical_id; ///< "AppCache", its stack in the main template
   const Template* templ = nullptr;
   std::string label;
-  std::string enabled_by; ///< empty when it is always there
+  std::string enabled_by;                      ///< empty when it is always there
+  std::map<std::string, std::string> defaults; ///< by the parameter's own name
   bool optional = false;
   bool is_instance = false;
   std::set<std::string> shared;
@@ -38,7 +41,8 @@ struct Component {
 };
 
 /// The components that a folder's templates stand for, in the order of the file names.
-/// Throws Error{data} for a section of the wrong shape and for two components of one name.
+/// Throws Error{data} for a section of the wrong shape, for two components of one name, and for a
+/// default that is none of the parameter's values.
 std::vector<Component> components_of(const std::vector<Template>& templates);
 
 /// Whether a template is a main template that `moodle-stack generate` wrote.

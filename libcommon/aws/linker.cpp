@@ -116,6 +116,9 @@ public:
     }
     Parameter parameter = declared;
     parameter.name = name;
+    if (const auto own = component.defaults.find(declared.name); own != component.defaults.end()) {
+      parameter.default_value = own->second;
+    }
     parameter.type = declared.given_type();
     if (parameter.type != declared.type) {
       plan_.types[name] = declared.type;

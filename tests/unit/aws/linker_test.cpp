@@ -167,6 +167,29 @@ TEST_CASE("instances put their names before what they do not share, and can be s
            "    Value: !GetAtt Two.Outputs.X\n");
 }
 
+TEST_CASE("an instance may have a default of its own") {
+  const auto store = [](const std::string& defaults) {
+    return Linked(
+        {{"store.yaml", "Metadata:\n"
+                        "  moodle-stack:\n"
+                        "    Instances: {one: {}, two: {Defaults: {"
+                            + defaults + "}}}\n"
+                            + "Parameters:\n  Size: {Type: Number, Default: 1, MaxValue: 3}\n"
+                            + resource}});
+  };
+  const Linked linked = store("Size: 2");
+  const aws::Plan plan = linked.plan();
+  CHECK(plan.parameter("OneSize")->default_value == "1");
+  CHECK(plan.parameter("TwoSize")->default_value == "2");
+  CHECK_THROWS_WITH_AS(store("Size: 4"),
+                       "stacks/store.yaml:3: '4' is not a value for parameter Size: it takes a "
+                       "number from any to 3",
+                       cli::Error);
+  CHECK_THROWS_WITH_AS(store("Length: 2"),
+                       "stacks/store.yaml:3: there is no parameter Length to have a default",
+                       cli::Error);
+}
+
 TEST_CASE("what cannot be joined is refused by file and line") {
   CHECK(Linked({{"a.yaml", gives_x}, {"b.yaml", gives_x}}).failure()
         == "stacks/b.yaml:4: output X is given by a as well");
