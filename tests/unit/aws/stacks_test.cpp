@@ -208,6 +208,21 @@ TEST_CASE("no template takes the database password, and user data is small and h
   }
 }
 
+TEST_CASE("what the alarms of web servers look at each minute is measured each minute") {
+  Catalogue catalogue;
+  const auto web =
+      std::find_if(catalogue.set.templates.begin(), catalogue.set.templates.end(),
+                   [](const aws::Template& t) { return t.path.ends_with("/web.yaml"); });
+  REQUIRE(web != catalogue.set.templates.end());
+  for (const char* alarm : {"BusyAlarm", "IdleAlarm"}) {
+    CHECK(web->resource(alarm)->property("Period")->text == "60");
+    CHECK(web->resource(alarm)->property("EvaluationPeriods")->text == "3");
+  }
+  const aws::YamlNode* data = web->resource("LaunchTemplate")->property("LaunchTemplateData");
+  REQUIRE(data->find("Monitoring") != nullptr); // basic monitoring measures once in five minutes
+  CHECK(data->find("Monitoring")->text_of("Enabled") == "true");
+}
+
 TEST_CASE("a mutated parameter of a component is found where it is passed") {
   Mutants set;
   REQUIRE(findings_text(set.lint()).empty());
