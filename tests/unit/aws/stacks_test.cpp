@@ -223,6 +223,12 @@ TEST_CASE("what the alarms of web servers look at each minute is measured each m
   CHECK(data->find("Monitoring")->text_of("Enabled") == "true");
 }
 
+TEST_CASE("a full application cache drops what is old, and a session cache what expires") {
+  Mutants set;
+  CHECK(set.main().parameter("AppCacheEviction")->default_value == "allkeys-lru");
+  CHECK(set.main().parameter("SessionCacheEviction")->default_value == "volatile-lru");
+}
+
 TEST_CASE("a mutated parameter of a component is found where it is passed") {
   Mutants set;
   REQUIRE(findings_text(set.lint()).empty());
