@@ -310,6 +310,8 @@ class ParameterFiles(StackTest):
                           what="parameter WebMax has to be 1 in this phase",
                           hint="the installation has to stay on one web server; raise the numbers in "
                                "the production phase")
+        self.refused_with(*install, "--set", "CertificateArn=arn:aws:acm:eu-west-1:123456789012:certificate/x",
+                          what="the certificate is for a domain name, which is missing", hint="set DomainName")
         self.refused_with(*install, "--with", "cloudfront", "--set", "DomainName=a.example.org",
                           what="CloudFront needs a certificate for the domain name",
                           hint="create or import it in us-east-1, and set CloudFrontCertificateArn")

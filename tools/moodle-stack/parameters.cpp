@@ -100,6 +100,9 @@ void check_combinations(const aws::Plan& plan, const Values& values) {
     return std::any_of(plan.stacks.begin(), plan.stacks.end(),
                        [&](const aws::LinkedStack& s) { return s.component->name == component; });
   };
+  if (has("alb") && is_filled(values, "CertificateArn") && is_empty(values, "DomainName")) {
+    refuse("the certificate is for a domain name, which is missing", "set DomainName");
+  }
   if (has("cloudfront") && is_filled(values, "DomainName")
       && is_empty(values, "CloudFrontCertificateArn")) {
     refuse("CloudFront needs a certificate for the domain name",
