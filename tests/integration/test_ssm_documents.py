@@ -339,6 +339,9 @@ class Working(CommandTest):
         self.assertEqual(mounted, 2 * [
             "mount -t nfs4 -o nfsvers=4.1,rsize=1048576,wsize=1048576,hard,timeo=600,retrans=2,noresvport "
             f"fs-0123456789abcdef0.efs.us-east-1.amazonaws.com:/ {root}", f"umount {root}"])
+        china = self.write("china.facts", self.facts.read_text().replace("us-east-1", "cn-north-1"))
+        self.document("seed-efs", Action="status", FactsFile=str(china))
+        self.assertIn(" fs-0123456789abcdef0.efs.cn-north-1.amazonaws.com.cn:/ ", self.stubs.calls()[-2])
         self.stubs.add("mount", "exit 32\n")
         self.document("seed-efs", code=UNAVAILABLE, Action="status")
 
