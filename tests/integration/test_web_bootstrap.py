@@ -73,7 +73,7 @@ class WebBootstrap(unittest.TestCase):
         run = functools.partial(server.root.run, ["bash", "/root/user-data"], env=server.environment(), check=False)
         self.assertEqual(run().code, 100)
         server.signalled("FAILURE", ".*: cannot install curl from the Debian mirror$")
-        server.program("usr/local/bin/apt-get", 'case "$*" in\n  update | *agent.deb) ;;\n'
+        server.program("usr/local/bin/apt-get", 'case "$*" in\n  update* | *agent.deb*) ;;\n'
                                                 '  *) exec /usr/bin/apt-get "$@" ;;\nesac\n')
         server.program("usr/local/bin/curl", 'case $1 in\n  -fsSLo) printf "another package" >"$2" ;;\n'
                                              '  *) exec /usr/bin/curl "$@" ;;\nesac\n')
