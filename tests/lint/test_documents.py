@@ -1,10 +1,11 @@
 """The scripts in the documents of Systems Manager are laid out as shfmt wants them, and shellcheck finds
-nothing in them."""
+nothing in them, nor in the user data of instances."""
 
+import re
 import subprocess
 
 import ssm_agent
-from harness import CommandTest, main
+from harness import SOURCE_DIR, CommandTest, main
 
 
 class Documents(CommandTest):
@@ -30,6 +31,23 @@ class Documents(CommandTest):
             lines = path.read_text().splitlines()
             self.assertEqual(lines[0], "#!/bin/bash")
             self.assertIn("set -euo pipefail", lines)
+
+
+class UserData(CommandTest):
+    """As Fn::Sub gives it to EC2, which runs it where nobody looks on."""
+
+    def test_faults(self):
+        found = []
+        for path in sorted((SOURCE_DIR / "stacks").glob("*.yaml")):
+            for block, indent in re.findall(r"Fn::Base64: !Sub(?:\n +-)? \|\n(( +).*\n(?:\2.*\n|\n)+)", path.read_text()):
+                text = re.sub(rf"(?m)^{indent}", "", block)
+                text = re.sub(r"\$\{[A-Za-z][A-Za-z0-9:]*\}", "https://value", text).replace("${!", "${")
+                found.append(self.write(f"{path.stem}.sh", text))
+        self.assertEqual([path.stem for path in found], ["bastion", "web"])
+        # SC2157: what CloudFormation puts in place of a name is a constant here.
+        done = subprocess.run(["shellcheck", "--exclude=SC2157", *found], text=True, check=False, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT)
+        self.assertEqual((done.returncode, done.stdout), (0, ""))
 
 
 if __name__ == "__main__":
