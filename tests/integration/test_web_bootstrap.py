@@ -49,7 +49,7 @@ class WebBootstrap(unittest.TestCase):
         before = server.tree(*SITE, times=True)
         facts = {**server.facts, "efs-id": "fs-0a1b2c", **{f"efs-{name}-access-point": "fsap-0a1b2c"
                                                            for name in ("data", "cache", "temp")},
-                 "log-group-access": "/moodle/access", "log-group-error": "/moodle/error"}
+                 "efs-throughput-mode": "bursting"}
         text = template_text("      Value", **{name: name for name in re.findall(r"\w+", WEB_TEMPLATE)})
         text = re.sub(r"(?m)^([a-z0-9-]+)=.*$", lambda found: f"{found[1]}={facts[found[1]]}", text)
         self.assertEqual(set(server.facts) - set(re.findall(r"(?m)^([a-z0-9-]+)=", text)),
