@@ -122,10 +122,10 @@ generate_site() { # ROOT
   <DirectoryMatch "^$1/(.*/)?(\.[^/]*|vendor|node_modules)(/|$)">
     Require all denied
   </DirectoryMatch>
-  # Longer than the load balancer keeps an idle connection (60 s): else it would use one that Apache is
-  # closing, and answer 502.
+  # Longer than the load balancer keeps an idle connection (120 s, see alb.yaml): else it would use one
+  # that Apache is closing, and answer 502.
   KeepAlive On
-  KeepAliveTimeout 75
+  KeepAliveTimeout 130
   MaxKeepAliveRequests 0
 </VirtualHost>
 END

@@ -19,6 +19,7 @@ from web_server import (ADMIN_PASSWORD, ADMIN_SECRET, DB_SECRET, EVERYTHING, PAR
 STEPS = ("facts packages efs folders code plugins password config database web install opcache caches "
          "sessions serve check").split()
 WEB_TEMPLATE = (SOURCE_DIR / "stacks" / "web.yaml").read_text()
+ALB_TEMPLATE = (SOURCE_DIR / "stacks" / "alb.yaml").read_text()
 ROTATED = "another'password\\"
 SECRETS = (Postgres.PASSWORD, ADMIN_PASSWORD, ROTATED)
 
@@ -102,6 +103,10 @@ class WebBootstrap(unittest.TestCase):
             self.assertEqual(server.page(path)[0], wanted, path)
         log = server.path("var/log/apache2/access.log").read_text()
         self.assertRegex(log, r'(?m)^127\.0\.0\.1 - - \[[^]]+\] "GET / HTTP/1\.1" 200 \d+ "-" "-"$')
+        # The load balancer has to be the one that ends an idle connection, or it answers 502.
+        site = server.path("etc/apache2/sites-available/moodle.conf").read_text()
+        self.assertGreater(int(re.search(r"KeepAliveTimeout (\d+)", site)[1]),
+                           int(re.search(r"idle_timeout.timeout_seconds, Value: '(\d+)'", ALB_TEMPLATE)[1]))
 
     def what_is_there(self, server):
         tree = server.tree("/var/www", "/etc/moodle-aws-toolkit", "/srv/efs")
