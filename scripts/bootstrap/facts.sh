@@ -50,12 +50,13 @@ load_facts() {
 }
 
 check_facts() { # NAME FILE-OR-STDIN
-  moodle-facts -f "$2" >"$work/site.facts" 2>"$work/output" ||
+  moodle-facts -f "$2" >"$work/all.facts" 2>"$work/output" ||
     die "$ex_data" "$1 does not hold facts: $(last_line "$work/output")"
 }
 
 fill_facts() {
   local line name value
+  sed '/^[a-z][a-z0-9-]*=$/d' "$work/all.facts" >"$work/site.facts"
   facts=()
   while IFS= read -r line; do
     [[ $line != '#'* ]] || continue

@@ -40,6 +40,7 @@ class WebBootstrap(unittest.TestCase):
         before = server.tree(*EVERYTHING, times=True), server.packages()
         server.done("unchanged")
         self.assertEqual((server.tree(*EVERYTHING, times=True), server.packages()), before)
+        self.facts_without_a_value(server)
         self.config_of_somebody(server)
         self.a_new_password(server)
         self.a_cache_that_does_not_answer(server)
@@ -131,6 +132,18 @@ class WebBootstrap(unittest.TestCase):
         calls = [json.loads(line) for line in server.path("srv/aws/calls.jsonl").read_text().splitlines()]
         self.assertIn(["logs", "put-log-events"], [call[6:8] for call in calls])
 
+        logs = json.loads(server.path("srv/aws/log-agent.json").read_text())
+        self.assertEqual(logs["logs"]["logs_collected"]["files"]["collect_list"], [
+            {"file_path": f"/var/log/apache2/{name}.log", "log_group_name": f"/moodle/Moodle/{name}",
+             "log_stream_name": "{instance_id}"} for name in ("access", "error")])
+
+    def facts_without_a_value(self, server):
+        """Before the session cache is there, the template has nothing to say about it."""
+        server.done("changed", "--only", "facts", session_cache_endpoint="", session_cache_engine="", plugin="")
+        kept = server.path("etc/moodle-aws-toolkit/site.facts").read_text()
+        self.assertEqual(re.findall(r"(?m)^.*=$|^session-cache-e.*$|^plugin.*$", kept), [])
+        self.assertIn("\nsession-cache-tls=false\n", kept)
+        server.done("changed", "--only", "facts")
     def config_of_somebody(self, server):
         config = server.path("var/www/moodle/html/config.php")
         ours = config.read_text()
