@@ -21,8 +21,8 @@
 # Everything is said on standard error and in /var/log/moodle-aws-toolkit/bootstrap.log. Standard
 # output has the result as facts. Exit codes: 0 done or already so; 64 wrong usage, 65 bad facts or a
 # wrong checksum, 66 something is not there, 69 a service does not answer, 75 another run is under way,
-# 77 no permission, 78 something has to be decided by a person; with the exit code of moodle-opcache,
-# moodle-muc or moodle-session, the server serves pages, but that command failed.
+# 77 no permission, 78 something has to be decided by a person. When the server serves pages, but without
+# OPcache, the caches or its logs in CloudWatch as wanted, the code is that of the command that failed.
 # shellcheck disable=SC2154,SC2034,SC2317 # the variables of the parts; what only traps call
 set -Eeuo pipefail
 shopt -s inherit_errexit
@@ -32,13 +32,13 @@ umask 022
 
 script=$(realpath -- "$0")
 parts=${script%/*}/bootstrap
-for part in base aws facts packages folders code password config database caches web; do
+for part in base aws facts packages folders code password config database caches web logs; do
   # shellcheck source=/dev/null
   source "$parts/$part.sh"
 done
 
 steps=(facts packages efs folders code plugins password config database web install opcache caches
-  sessions serve check)
+  sessions serve logs check)
 
 usage() {
   sed -n '2,/^# shellcheck/{/^# shellcheck/d;s/^# \{0,1\}//;p}' "$script" |
@@ -51,7 +51,7 @@ wrong_usage() { # MESSAGE
 }
 
 facts_file='' facts_parameter='' region_option='' efs_dir='' signal_url='' only='' from=''
-installation='' degraded=() degraded_code=0
+installation=''
 
 read_options() {
   local options=() name

@@ -13,6 +13,7 @@ html=$www/html
 ex_usage=64 ex_data=65 ex_noinput=66 ex_unavailable=69 ex_software=70 ex_cantcreate=73
 ex_tempfail=75 ex_noperm=77 ex_config=78
 
+degraded=() degraded_code=0
 changes=0 # how many things this run has changed
 step=start
 quiet=
@@ -38,6 +39,14 @@ changed() { # TEXT; something is different now
 
 warn() { # TEXT
   write_line "warning: $step: $1"
+}
+
+# Something is not as wanted, but the server can serve pages: the run goes on, tells it once more at its
+# end, and exits with this code.
+degrade() { # CODE REASON
+  warn "$2"
+  degraded+=("$step: $2")
+  ((degraded_code)) || degraded_code=$1
 }
 
 # Ends the run. The reason goes to the log, to the caller and, by finish(), to the stack's events.

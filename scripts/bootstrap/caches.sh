@@ -49,9 +49,7 @@ configure() { # RESULT-FACT COMMAND...
   "$@" >"$work/facts" 2>"$work/output" </dev/null || code=$?
   cat "$work/output" >>"$log_file"
   if ((code != 0)); then
-    degraded+=("$step: $1 exited with $code: $(error_of "$work/output")")
-    ((degraded_code)) || degraded_code=$code
-    warn "${degraded[-1]}"
+    degrade "$code" "$1 exited with $code: $(error_of "$work/output")"
   elif grep -q "^$result=changed$" "$work/facts"; then
     changed "$1: $result=changed"
   fi

@@ -26,6 +26,8 @@ declare -A fact_patterns=(
   [health_path]='/[A-Za-z0-9._~/?=&%-]*'
   [admin_secret_arn]='arn:aws[a-z-]*:secretsmanager:[A-Za-z0-9/_+=.@:!-]+'
   [admin_email]='[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+'
+  [log_group_access]='[A-Za-z0-9._/#-]{1,512}'
+  [log_group_error]='[A-Za-z0-9._/#-]{1,512}'
   [log_group_bootstrap]='[A-Za-z0-9._/#-]{1,512}'
 )
 
@@ -49,14 +51,16 @@ load_facts() {
   region=${region_option:-${facts[region]:-}}
 }
 
+# What the stack does not have stands there as an empty value; to the commands that read the file, an
+# engine, say, that is empty would be a wrong one.
 check_facts() { # NAME FILE-OR-STDIN
   moodle-facts -f "$2" >"$work/all.facts" 2>"$work/output" ||
     die "$ex_data" "$1 does not hold facts: $(last_line "$work/output")"
+  sed '/^[a-z][a-z0-9-]*=$/d' "$work/all.facts" >"$work/site.facts"
 }
 
 fill_facts() {
   local line name value
-  sed '/^[a-z][a-z0-9-]*=$/d' "$work/all.facts" >"$work/site.facts"
   facts=()
   while IFS= read -r line; do
     [[ $line != '#'* ]] || continue

@@ -13,11 +13,11 @@ import unittest
 import debian
 from harness import SOURCE_DIR, main
 from postgres import Postgres, free_port, wait_until
-from web_server import (ADMIN_PASSWORD, ADMIN_SECRET, DB_SECRET, EVERYTHING, PARAMETER, SITE, Server, Watch,
-                        template_text)
+from web_server import (ADMIN_PASSWORD, ADMIN_SECRET, DB_SECRET, EVERYTHING, LOG_AGENT, LOG_AGENT_SCRIPT, PARAMETER,
+                        SITE, Server, Watch, template_text)
 
 STEPS = ("facts packages efs folders code plugins password config database web install opcache caches "
-         "sessions serve check").split()
+         "sessions serve logs check").split()
 WEB_TEMPLATE = (SOURCE_DIR / "stacks" / "web.yaml").read_text()
 ALB_TEMPLATE = (SOURCE_DIR / "stacks" / "alb.yaml").read_text()
 ROTATED = "another'password\\"
@@ -44,6 +44,7 @@ class WebBootstrap(unittest.TestCase):
         self.config_of_somebody(server)
         self.a_new_password(server)
         self.a_cache_that_does_not_answer(server)
+        self.an_agent_that_does_not_start(server)
         self.no_secret_in_a_log(server)
 
     def dry_run(self, server):
@@ -102,12 +103,12 @@ class WebBootstrap(unittest.TestCase):
         for path, wanted in {"/composer.json": 403, "/local/upgrade.txt": 403, "/local/": 403, "/nothing.php": 404,
                              "/.git/config": 403, "/theme/nothing": 404}.items():
             self.assertEqual(server.page(path)[0], wanted, path)
-        log = server.path("var/log/apache2/access.log").read_text()
-        self.assertRegex(log, r'(?m)^127\.0\.0\.1 - - \[[^]]+\] "GET / HTTP/1\.1" 200 \d+ "-" "-"$')
         # The load balancer has to be the one that ends an idle connection, or it answers 502.
         site = server.path("etc/apache2/sites-available/moodle.conf").read_text()
         self.assertGreater(int(re.search(r"KeepAliveTimeout (\d+)", site)[1]),
                            int(re.search(r"idle_timeout.timeout_seconds, Value: '(\d+)'", ALB_TEMPLATE)[1]))
+        log = server.path("var/log/apache2/access.log").read_text()
+        self.assertRegex(log, r'(?m)^127\.0\.0\.1 - - \[[^]]+\] "GET / HTTP/1\.1" 200 \d+ "-" "-"$')
 
     def what_is_there(self, server):
         tree = server.tree("/var/www", "/etc/moodle-aws-toolkit", "/srv/efs")
@@ -131,7 +132,6 @@ class WebBootstrap(unittest.TestCase):
         self.assertEqual(server.database.sql("SELECT to_regclass('moodle_aws_toolkit_install')"), "")
         calls = [json.loads(line) for line in server.path("srv/aws/calls.jsonl").read_text().splitlines()]
         self.assertIn(["logs", "put-log-events"], [call[6:8] for call in calls])
-
         logs = json.loads(server.path("srv/aws/log-agent.json").read_text())
         self.assertEqual(logs["logs"]["logs_collected"]["files"]["collect_list"], [
             {"file_path": f"/var/log/apache2/{name}.log", "log_group_name": f"/moodle/Moodle/{name}",
@@ -144,6 +144,7 @@ class WebBootstrap(unittest.TestCase):
         self.assertEqual(re.findall(r"(?m)^.*=$|^session-cache-e.*$|^plugin.*$", kept), [])
         self.assertIn("\nsession-cache-tls=false\n", kept)
         server.done("changed", "--only", "facts")
+
     def config_of_somebody(self, server):
         config = server.path("var/www/moodle/html/config.php")
         ours = config.read_text()
@@ -183,6 +184,19 @@ class WebBootstrap(unittest.TestCase):
         self.assertRegex(ran.err, "warning: end: caches: moodle-muc exited with 69: ")
         server.signalled("SUCCESS", "i-0123456789abcdef0: caches: moodle-muc exited with 69: ")
         self.assertEqual(server.page("/")[0], 200)
+
+    def an_agent_that_does_not_start(self, server):
+        server.program(LOG_AGENT, "echo 'out of order' >&2\nexit 1\n")
+        ran = server.run("--only", "logs")
+        self.assertEqual((ran.code, ran.out), (69, "#facts 1\nbootstrap-result=unchanged\n#end\n"), ran.err)
+        self.assertIn("warning: end: logs: cannot start the CloudWatch agent: out of order\n", ran.err)
+        server.path(LOG_AGENT).unlink()
+        ran = server.done("unchanged", "--only", "logs")
+        self.assertIn("warning: logs: the CloudWatch agent is not installed; Apache's logs stay on this host\n", ran.err)
+        server.program(LOG_AGENT, LOG_AGENT_SCRIPT)
+        server.path("srv/aws/log-agent.json").unlink()  # it does not run any more
+        server.done("changed", "--only", "logs")
+        server.done("unchanged", "--only", "logs")
 
     def no_secret_in_a_log(self, server):
         for path in (*self.files(server.path("var/log")), server.path("srv/aws/calls.jsonl")):

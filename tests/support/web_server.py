@@ -27,6 +27,17 @@ DB_SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:rds!cluster-0a
 ADMIN_SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:moodle-admin-AbCdEf"
 ADMIN_PASSWORD = "Adm1n's \"own\" $password\\"
 PARAMETER = "/moodle/Moodle/site-facts"
+LOG_AGENT = "opt/aws/amazon-cloudwatch-agent/bin/amazon-cloudwatch-agent-ctl"
+# In place of the CloudWatch agent's own: keeps what it was last started with.
+LOG_AGENT_SCRIPT = """
+case "$*" in
+  '-m ec2 -a status')
+    if [[ -e /srv/aws/log-agent.json ]]; then echo '{ "status": "running" }'; else echo '{ "status": "stopped" }'; fi
+    ;;
+  '-a fetch-config -m ec2 -s -c file:'*) cp "${7#file:}" /srv/aws/log-agent.json ;;
+  *) exit 2 ;;
+esac
+"""
 
 
 def web_packages() -> list[str]:
@@ -170,7 +181,8 @@ class Server:
             "site-fullname": "It's a \"site\"", "efs-dir": "/srv/efs", "http-listen": f"127.0.0.1:{self.port}",
             "app-cache-endpoint": self.caches.address, "app-cache-engine": "memcached", "app-cache-tls": "false",
             "session-cache-endpoint": self.sessions.address, "session-cache-engine": "memcached",
-            "session-cache-tls": "false", "log-group-bootstrap": "/moodle/Moodle/bootstrap"}
+            "session-cache-tls": "false",
+            **{f"log-group-{name}": f"/moodle/Moodle/{name}" for name in ("access", "error", "bootstrap")}}
 
     def renew(self):
         """A Debian and a database in which nothing has happened."""
@@ -180,6 +192,8 @@ class Server:
         self.path("srv/aws/s3/plugins").mkdir(parents=True)
         shutil.copy2(self.archives / "hello.zip", self.path("srv/aws/s3/plugins"))
         self.path("srv/efs").mkdir()
+        self.path(LOG_AGENT).parent.mkdir(parents=True)
+        self.program(LOG_AGENT, LOG_AGENT_SCRIPT)
         self.database.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public AUTHORIZATION moodle")
         self.secrets(**{DB_SECRET: {"username": "moodle", "password": Postgres.PASSWORD},
                         ADMIN_SECRET: {"password": ADMIN_PASSWORD}})
