@@ -19,7 +19,7 @@ Damage check_file(const SeedFolder& folder, const SeedFile& file, Work& work) {
   for (std::uint64_t offset = 0; offset < file.size && work.may_go_on(block_bytes);
        offset += block_bytes) {
     const std::size_t length = read_at(fd.get(), found.bytes(), offset, path);
-    content::make_block(file.header, offset / block_bytes, wanted.bytes());
+    content::make_block(file.header, offset / block_bytes, wanted.bytes(), content::Use::compare);
     const std::uint64_t expected = std::min<std::uint64_t>(block_bytes, file.size - offset);
     if (length != expected
         || std::memcmp(found.bytes().data(), wanted.bytes().data(), length) != 0) {

@@ -25,9 +25,13 @@ struct Header {
   bool operator==(const Header&) const = default;
 };
 
+/// What a block is made for: to be handed to the kernel, or to be looked at here.
+enum class Use { write, compare };
+
 /// Fills `out`, whose length is a multiple of sector_bytes and at most block_bytes, with the start
-/// of the file's block `block`.
-void make_block(const Header& header, std::uint64_t block, std::span<std::byte> out);
+/// of the file's block `block`. For Use::write it has to be aligned to 16 bytes. The content is the
+/// same for both uses; each has its own price.
+void make_block(const Header& header, std::uint64_t block, std::span<std::byte> out, Use use);
 
 /// What the file's first sector says; nothing unless all of it is as it was made.
 std::optional<Header> read_header(std::span<const std::byte> sector);

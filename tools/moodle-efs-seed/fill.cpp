@@ -36,7 +36,7 @@ public:
     if (!work_.may_go_on(length)) {
       return false;
     }
-    content::make_block(filling.header, 0, buffer_.first(length));
+    content::make_block(filling.header, 0, buffer_.first(length), content::Use::write);
     fd_ = folder_.create(filling.header, buffer_.first(length));
     work_.add_done(length);
     return true;
@@ -54,7 +54,8 @@ public:
       if (!work_.may_go_on(length)) {
         break;
       }
-      content::make_block(filling.header, offset / block_bytes, buffer_.first(length));
+      content::make_block(filling.header, offset / block_bytes, buffer_.first(length),
+                          content::Use::write);
       write_at(fd_.get(), buffer_.first(length), offset, path);
       offset += length;
       unflushed += length;
@@ -122,7 +123,7 @@ std::uint64_t intact_bytes(const SeedFolder& folder, const SeedFile& file) {
   while (offset < file.header.size) {
     const std::uint64_t length = std::min<std::uint64_t>(block_bytes, file.header.size - offset);
     const std::uint64_t block = offset / block_bytes;
-    content::make_block(file.header, block, wanted.bytes());
+    content::make_block(file.header, block, wanted.bytes(), content::Use::compare);
     if (offset + length > file.size || !is_there(block, 0)
         || !is_there(block, static_cast<std::size_t>(length) - sector_bytes)) {
       break;

@@ -1,3 +1,4 @@
+#include "block_buffer.hpp"
 #include "content.hpp"
 
 #include <doctest/doctest.h>
@@ -10,13 +11,14 @@
 using content::block_bytes;
 using content::Header;
 using content::sector_bytes;
+using content::Use;
 
 namespace {
 
 std::vector<std::byte> block(const Header& header, std::uint64_t number,
                              std::size_t length = block_bytes) {
   std::vector<std::byte> bytes(length);
-  content::make_block(header, number, bytes);
+  content::make_block(header, number, bytes, Use::compare);
   return bytes;
 }
 
@@ -37,6 +39,22 @@ TEST_CASE("the noise is the same in every version, or old files could not be ver
   CHECK(words[0] == 17439009107705131726U);
   std::memcpy(words.data(), bytes.data() + sector_bytes - sizeof words, sizeof words);
   CHECK(words[2] == 4182455256387249725U);
+}
+
+TEST_CASE("what is written is what is compared, with nothing beside it") {
+  const Header header{1, 7, 2 * block_bytes};
+  for (const std::size_t length : {sector_bytes, block_bytes}) {
+    for (const std::uint64_t number : {0U, 1U}) {
+      BlockBuffer buffer;
+      const auto all = buffer.bytes();
+      std::fill(all.begin(), all.end(), std::byte{0xA5});
+      content::make_block(header, number, all.first(length), Use::write);
+      const auto wanted = block(header, number, length);
+      CHECK(std::equal(wanted.begin(), wanted.end(), all.begin()));
+      CHECK(std::all_of(all.begin() + static_cast<std::ptrdiff_t>(length), all.end(),
+                        [](std::byte byte) { return byte == std::byte{0xA5}; }));
+    }
+  }
 }
 
 TEST_CASE("every block of every file differs") {
