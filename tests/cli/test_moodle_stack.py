@@ -315,6 +315,9 @@ class ParameterFiles(StackTest):
         self.refused_with(*install, "--with", "cloudfront", "--set", "DomainName=a.example.org",
                           what="CloudFront needs a certificate for the domain name",
                           hint="create or import it in us-east-1, and set CloudFrontCertificateArn")
+        self.refused_with(*install, "--set", "AdminSecretArn=arn:aws:secretsmanager:eu-west-1:123456789012:secret:a",
+                          what="to install Moodle without a browser takes the administrator's e-mail address",
+                          hint="set AdminEmail, or leave AdminSecretArn out")
         self.refused_with(*install, "--with", "dns", "--set", "HostedZoneId=Z1",
                           what="the dns component needs a domain name",
                           hint="set DomainName, or leave dns out")

@@ -111,6 +111,10 @@ void check_combinations(const aws::Plan& plan, const Values& values) {
   if (has("dns") && is_empty(values, "DomainName")) {
     refuse("the dns component needs a domain name", "set DomainName, or leave dns out");
   }
+  if (has("web") && is_filled(values, "AdminSecretArn") && is_empty(values, "AdminEmail")) {
+    refuse("to install Moodle without a browser takes the administrator's e-mail address",
+           "set AdminEmail, or leave AdminSecretArn out");
+  }
   if (is_filled(values, "AppCacheEndpoint") && is_set(values, "SessionCacheEndpoint")
       && values.at("AppCacheEndpoint") == values.at("SessionCacheEndpoint")) {
     refuse("application and session caches are the same server",
