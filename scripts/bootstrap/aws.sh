@@ -54,6 +54,14 @@ instance_id() {
   fi
 }
 
+# A text of ASCII as JSON, without PHP: there may be none yet when something is wrong.
+json_text() { # TEXT
+  local text
+  text=$(printf '%s' "${1:0:1000}" | LC_ALL=C tr -c '\040-\176' '?')
+  text=${text//\\/\\\\}
+  printf '"%s"' "${text//\"/\\\"}"
+}
+
 # Tells the stack's wait condition how it went; the reason shows in the stack's events. AWS takes a
 # JSON body by PUT, without a content type. Later, when the stack waits no more or the URL is out of
 # date, nobody listens: then it is only said.
@@ -61,10 +69,8 @@ signal_stack() { # SUCCESS|FAILURE REASON
   [[ $signal_url && ! $dry_run ]] || return 0
   local id
   id=$(instance_id)
-  php -n -r 'echo json_encode(["Status" => $argv[1], "UniqueId" => $argv[2] . "-" . $argv[4],
-      "Data" => $argv[2], "Reason" => substr($argv[3], 0, 1000)],
-      JSON_INVALID_UTF8_SUBSTITUTE | JSON_UNESCAPED_SLASHES);' \
-    "$1" "$id" "$id: $2" "$(date -u +%s)" >"$work/signal" || return 0
+  printf '{"Status": "%s", "UniqueId": %s, "Data": %s, "Reason": %s}' "$1" \
+    "$(json_text "$id-$(date -u +%s)")" "$(json_text "$id")" "$(json_text "$id: $2")" >"$work/signal"
   if ! printf 'url = "%s"\n' "$signal_url" |
     curl -sSf --retry 3 --max-time 30 -X PUT -H 'Content-Type:' --data-binary "@$work/signal" \
       -o /dev/null -K - 2>"$work/output"; then
@@ -76,6 +82,10 @@ signal_stack() { # SUCCESS|FAILURE REASON
 send_log() {
   local group=${facts[log_group_bootstrap]:-} stream
   [[ $group && $region && ! $dry_run ]] || return 0
+  if ! command -v php >/dev/null; then
+    warn "the log was not sent to $group: PHP is not installed"
+    return
+  fi
   stream=$(instance_id)/$(date -u +%Y%m%dT%H%M%SZ)
   tail -c +"$((log_start + 1))" "$log_file" | php -n "$parts/log-events.php" >"$work/events.json"
   if ! aws_to "$work/log-stream" logs create-log-stream --log-group-name "$group" \

@@ -212,6 +212,7 @@ class WebBootstrap(unittest.TestCase):
 
     def test_what_is_wrong_is_said_and_nothing_is_half_written(self):
         server = Server(self)
+        self.before_there_is_php(server)
         self.efs(server)
         self.faults(server)
         # And it goes on from there.
@@ -230,6 +231,16 @@ class WebBootstrap(unittest.TestCase):
         server.fails(78, "plugins: the plugin in /var/www/moodle/html/local/hello is not the one from /other.zip",
                      "--only", "plugins", plugin=f"local/hello /other.zip {'0' * 64}")
         self.assertEqual(server.tree("/var/www"), before)
+
+    def before_there_is_php(self, server):
+        """What is wrong from the start reaches the stack, too, whatever characters are in it."""
+        php = server.path("usr/bin/php8.2")
+        php.rename(server.path("root/php"))
+        server.program("usr/local/bin/apt-get", "echo 'E: \"no\" \\mirror' >&2\nexit 100\n")
+        ran = server.fails(69, r'packages: cannot install unzip: E: "no" \\mirror$')
+        self.assertIn("the log was not sent to /moodle/Moodle/bootstrap: PHP is not installed\n", ran.err)
+        server.path("usr/local/bin/apt-get").unlink()
+        server.path("root/php").rename(php)
 
     def efs(self, server):
         """Nothing here speaks NFS: another file system stands in for the three folders of the mount target."""
