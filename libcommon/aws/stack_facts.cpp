@@ -67,6 +67,18 @@ std::string value_of(const std::map<std::string, std::string>& map, const std::s
   return at == map.end() ? "" : at->second;
 }
 
+/// AWS writes the name of a load balancer as its stack is written, and browsers ask for it in lower
+/// case. Moodle takes the two for different hosts, and redirects for ever (Moodle 4.5
+/// lib/setuplib.php, initialise_fullme).
+std::string host_lowered(const std::string& url) {
+  const std::size_t begin = url.find("://");
+  if (begin == std::string::npos) {
+    return url;
+  }
+  const std::size_t end = std::min(url.find('/', begin + 3), url.size());
+  return lower(url.substr(0, end)) + url.substr(end);
+}
+
 bool tells_something(const Stack& stack) {
   return std::any_of(stack.outputs.begin(), stack.outputs.end(), [](const auto& output) {
     const std::string& name = output.first;
@@ -206,7 +218,8 @@ void StackReader::read_output(const Stack& stack, const std::string& output, std
 
 void StackReader::read_outputs(const Stack& stack) {
   for (const auto& [output, fact] : output_rules) {
-    read_output(stack, std::string(output), fact, value_of(stack.outputs, std::string(output)));
+    const std::string value = value_of(stack.outputs, std::string(output));
+    read_output(stack, std::string(output), fact, fact == "site-url" ? host_lowered(value) : value);
   }
 }
 

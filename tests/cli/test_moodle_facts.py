@@ -92,6 +92,12 @@ class Stacks(CommandTest):
         self.expect("moodle-facts", "--get", "site-url", "-", stdin=without,
                     out="https://moodl-publi-1gkz0lkj3q2ab-987654321.us-east-1.elb.amazonaws.com\n")
 
+    def test_a_host_is_told_as_browsers_ask_for_it(self):
+        load_balancer = re.sub("https://moodle.example.org", "http://Moodl-Alb-1QZ4.us-east-1.elb.amazonaws.com/A",
+                               text("stacks-ours"))
+        self.expect("moodle-facts", "--get", "site-url", "-", stdin=load_balancer,
+                    out="http://moodl-alb-1qz4.us-east-1.elb.amazonaws.com/A\n")
+
     def test_reference_architecture_version_2(self):
         self.expect("moodle-facts", document("stacks-refarch-v2"), out=facts(
             "stack-name=Moodle",
