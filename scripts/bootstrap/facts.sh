@@ -52,11 +52,13 @@ load_facts() {
 }
 
 # What the stack does not have stands there as an empty value; to the commands that read the file, an
-# engine, say, that is empty would be a wrong one.
+# engine, say, that is empty would be a wrong one. AWS writes the load balancer's name as its stack is
+# written, browsers ask for it in lower case, and Moodle redirects for ever when the two differ
+# (Moodle 4.5 lib/setuplib.php, initialise_fullme).
 check_facts() { # NAME FILE-OR-STDIN
   moodle-facts -f "$2" >"$work/all.facts" 2>"$work/output" ||
     die "$ex_data" "$1 does not hold facts: $(last_line "$work/output")"
-  sed '/^[a-z][a-z0-9-]*=$/d' "$work/all.facts" >"$work/site.facts"
+  sed -E '/^[a-z][a-z0-9-]*=$/d; s,^site-url=[^:]*://[^/]*,\L&,' "$work/all.facts" >"$work/site.facts"
 }
 
 fill_facts() {

@@ -26,6 +26,8 @@ class WebBootstrap(CommandTest):
                         "."], check=True)
         caches, sessions = RedisServer(self), RedisServer(self)
         server.facts.update({
+            # As AWS writes the name of a load balancer; browsers ask for it in lower case.
+            "site-url": "https://Moodle.Example.org",
             "moodle-url": f"/srv/archives/{archive.name}", "moodle-sha256": self.sha256(archive), "plugin": "",
             "app-cache-endpoint": caches.address, "app-cache-engine": "redis",
             "session-cache-endpoint": sessions.address, "session-cache-engine": "valkey"})
