@@ -263,6 +263,12 @@ void CacheConfig::set_store(const std::string& name, const StorePlugin& plugin,
                             shown(there->text("plugin"))),
                 "choose another name with --store, or remove that store first");
   }
+  if (there == nullptr && section("stores").find(name) != nullptr) {
+    throw Error(
+        ExitCode::config,
+        fmt::format("the entry '{}' of the cache stores is no store of that name", shown(name)),
+        "somebody changed the file by hand: choose another name with --store, or mend it");
+  }
   std::string lock = there == nullptr ? "" : there->text("lock");
   Array entry;
   entry.set("name", name);

@@ -55,7 +55,7 @@ public:
 
   /// Adds the store, or edits it in its place, with the keys in the order of
   /// config_writer::add_store_instance. Throws cli::Error{config} for one of Moodle's default
-  /// stores, and for a store of another plugin.
+  /// stores, for a store of another plugin, and where another store stands under this name's key.
   void set_store(const std::string& name, const StorePlugin& plugin, php::Array configuration);
   /// Sets the stores of one mode and rewrites the mappings of all three, as
   /// config_writer::set_mode_mappings does. Throws cli::Error{config} for a store that does not

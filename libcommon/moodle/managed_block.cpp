@@ -4,6 +4,7 @@
 #include "cli/text.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace moodle {
 
@@ -191,7 +192,9 @@ std::string php_literal(const php::Value& value) {
     return fmt::format("[{}]", fmt::join(entries, ", "));
   }
   if (const auto number = value.integer()) {
-    return std::to_string(*number);
+    // PHP reads the digits of the least integer as a float.
+    return *number == std::numeric_limits<std::int64_t>::min() ? "PHP_INT_MIN"
+                                                               : std::to_string(*number);
   }
   return value.is_null() ? "null" : value.truthy() ? "true" : "false";
 }

@@ -133,6 +133,16 @@ TEST_CASE_FIXTURE(Fixture, "chains that Moodle could not use are refused") {
   CHECK(config == before);
 }
 
+TEST_CASE_FIXTURE(Fixture, "a store under another one's key is not overwritten") {
+  std::string content = fixture("moodle-4.1-store-mapped.php");
+  const std::string name = "'name' => 'elasticache'";
+  content.replace(content.find(name), name.size(), "'name' => 'renamed'");
+  CacheConfig config = parse(content);
+  const CacheConfig before = config;
+  CHECK(code_of([&] { config.set_store("elasticache", memcached, {}); }) == cli::ExitCode::config);
+  CHECK(config == before);
+}
+
 TEST_CASE_FIXTURE(Fixture, "a store named by a number has the key that PHP gives it") {
   CacheConfig config = parse(fixture("moodle-4.1-before.php"));
   for (const char* name : {"12", "0", "-3", "012", "9223372036854775808"}) {

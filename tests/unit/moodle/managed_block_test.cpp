@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <limits>
 #include <random>
 
 using moodle::ManagedBlock;
@@ -101,4 +102,9 @@ TEST_CASE_FIXTURE(Fixture, "literals mean in PHP what they were made from") {
   for (std::size_t i = 0; i < texts.size(); ++i) {
     CHECK(*seen[i].second.string() == texts[i]);
   }
+}
+
+TEST_CASE("numbers as PHP literals") {
+  CHECK(moodle::php_literal(-1) == "-1");
+  CHECK(moodle::php_literal(std::numeric_limits<std::int64_t>::min()) == "PHP_INT_MIN");
 }
