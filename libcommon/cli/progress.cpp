@@ -59,7 +59,7 @@ Progress::Progress(const ProgressOptions& options, bool quiet, std::uint64_t tot
 
 Progress::~Progress() {
   if (drawn_ > 0) {
-    put("\r" + std::string(drawn_, ' ') + "\r");
+    put(fmt::format("\r{}\r", std::string(drawn_, ' ')));
   }
 }
 
@@ -103,7 +103,7 @@ std::string progress_line(std::uint64_t done, std::uint64_t total, double bytes_
   if (head.size() + narrowest_bar + tail.size() <= width) {
     const std::size_t cells = std::min(width - head.size() - tail.size(), widest_bar) - 2;
     const auto full = static_cast<std::size_t>(part * static_cast<double>(cells));
-    line += "[" + std::string(full, '#') + std::string(cells - full, '.') + "]";
+    line.append(1, '[').append(full, '#').append(cells - full, '.').append(1, ']');
   }
   line += tail;
   return line.substr(0, width);
