@@ -1,6 +1,6 @@
-"""Random config.php and cache configurations, put together from what PHP allows, and run: what a fuzzer
-writes (see fuzz/managed_block.cpp) had better not be. RANDOM_EDITS says how many of each; RANDOM_SEED
-repeats a run."""
+"""Random config.php and cache configurations, put together from what PHP allows, through the commands and
+with another PHP as the judge. The fuzz targets config_php and cache_config try far more of them, on the
+libraries alone. RANDOM_EDITS says how many of each; RANDOM_SEED repeats a run."""
 
 import os
 import random
