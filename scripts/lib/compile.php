@@ -13,3 +13,5 @@ foreach ($walk as $path => $entry) {
     }
 }
 echo $count, "\n";
+// Functions that two files declare are fatal errors by themselves, which PHP would end with 255 for.
+exit(0);
