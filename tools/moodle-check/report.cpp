@@ -58,7 +58,8 @@ std::string wrapped(const std::string& text, std::size_t indent, std::size_t wid
   std::size_t column = indent;
   for (const std::string& word : cli::split(text, ' ')) {
     if (column > indent && column + 1 + word.size() > width) {
-      out += "\n" + std::string(indent, ' ');
+      out += '\n';
+      out.append(indent, ' ');
       column = indent;
     } else if (column > indent) {
       out += ' ';
