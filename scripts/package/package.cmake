@@ -54,8 +54,8 @@ set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
 "Small commands that take a Moodle site on AWS from a deployed stack to an
 installed, cached and fast one, and keep it there. They generate and check
 the CloudFormation templates, repair the pending administrator's address,
-set up the caches and the sessions on ElastiCache, seed EFS, size OPcache, and say
-what is wrong with a site and which command mends it.
+set up the caches and the sessions on ElastiCache, seed EFS, size OPcache, and
+say what is wrong with a site and which command mends it.
 
 Each does one thing, says what it changed, and changes nothing when it runs
 a second time; so they fit into scripts and Systems Manager documents.")
