@@ -66,8 +66,8 @@ class Check(SiteTest):
 
     def test_json(self):
         report = json.loads("\n".join(self.lines("--format", "json")))
-        self.assertEqual([*report], ["format", "config", "release", "errors", "warnings", "notes", "not_possible", "checks"])
-        self.assertEqual((report["format"], report["config"], report["release"]), (1, "DIR/site/config.php", "4.1.10"))
+        self.assertEqual([*report], ["format", "config", "moodle", "errors", "warnings", "notes", "not_possible", "checks"])
+        self.assertEqual((report["format"], report["config"], report["moodle"]), (1, "DIR/site/config.php", "4.1.10"))
         self.assertEqual((report["errors"], report["warnings"], report["notes"]), (1, 0, 1))
         checks = {check["name"]: check for check in report["checks"]}
         self.assertEqual(checks["efs-mount"], {"name": "efs-mount", "group": "efs", "state": "not-applicable",

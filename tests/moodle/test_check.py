@@ -43,7 +43,7 @@ class RealMoodle(CommandTest):
         self.site.cli("purge_caches")
         self.site.cli("cron", "--keep-alive=0")
         self.assertEqual(self.check(*facts, "--site-url", self.site.wwwroot), {})
-        self.assertEqual(self.report["release"], self.release())
+        self.assertEqual(self.report["moodle"], self.release())
         # What Moodle's own check says of the same.
         self.assertEqual(self.site.ask("return (new \\tool_task\\check\\cronrunning())->get_result()->get_status();"), "ok")
 

@@ -70,7 +70,7 @@ std::string postgres_text(int version) {
 Outcome is_new_enough(const Subject& subject) {
   const DatabaseView& view = subject.database->get();
   if (!subject.version) {
-    return Outcome::not_applicable("the site's release is not known");
+    return Outcome::not_applicable("it cannot be told which Moodle this is");
   }
   const auto least = least_postgres(subject.site, *subject.version);
   if (!least) {

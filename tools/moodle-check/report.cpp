@@ -252,7 +252,7 @@ std::string as_json(const std::vector<Result>& results, const std::string& site,
   }
   const Json report{{"format", 1},
                     {"config", site},
-                    {"release", release.empty() ? Json() : Json(release)},
+                    {"moodle", release.empty() ? Json() : Json(release)},
                     {"errors", count(lines, Severity::error)},
                     {"warnings", count(lines, Severity::warning)},
                     {"notes", count(lines, Severity::note)},

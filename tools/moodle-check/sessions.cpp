@@ -57,8 +57,9 @@ Outcome handler_exists(const Subject& subject) {
       there ? !*there
             : handler == "memcached" && subject.version && *subject.version >= last_memcached;
   if (!gone) {
-    return there || subject.version ? Outcome::good()
-                                    : Outcome::not_applicable("the site's release is not known");
+    return there || subject.version
+               ? Outcome::good()
+               : Outcome::not_applicable("it cannot be told which Moodle this is");
   }
   return Outcome::found({Severity::error, "sessions",
                          fmt::format("are to be kept by the handler {}, which {} does not have",
@@ -177,7 +178,7 @@ const std::vector<Key>& known_keys() {
 
 Outcome settings_are_read(const Subject& subject) {
   if (!in_cache(subject) || !subject.version) {
-    return in_cache(subject) ? Outcome::not_applicable("the site's release is not known")
+    return in_cache(subject) ? Outcome::not_applicable("it cannot be told which Moodle this is")
                              : not_in_cache(subject);
   }
   Outcome outcome;
