@@ -46,12 +46,28 @@ std::vector<std::string> reload_advice(const std::vector<OpcacheSettings>& setti
   return advice;
 }
 
-void advise_reload(php::Runtime& php, const std::string& path, const cli::Log& log) {
-  if (log.verbosity() == cli::Verbosity::quiet) {
-    return;
+void ReloadAdvice::prepare() {
+  wait();
+  if (log_.verbosity() != cli::Verbosity::quiet) {
+    settings_ = std::async(std::launch::async, [this] { return opcache_settings(php_, "/etc"); });
   }
-  for (const std::string& line : reload_advice(opcache_settings(php, "/etc"), path)) {
-    log.info(line);
+}
+
+void ReloadAdvice::wait() {
+  if (settings_.valid()) {
+    settings_.wait();
+  }
+}
+
+void ReloadAdvice::give(const std::string& path) {
+  if (!settings_.valid()) {
+    prepare();
+  }
+  if (!settings_.valid()) {
+    return; // nobody wants to read it
+  }
+  for (const std::string& line : reload_advice(settings_.get(), path)) {
+    log_.info(line);
   }
 }
 

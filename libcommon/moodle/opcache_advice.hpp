@@ -3,6 +3,7 @@
 #include "cli/log.hpp"
 #include "php/runtime.hpp"
 
+#include <future>
 #include <string>
 #include <vector>
 
@@ -24,7 +25,21 @@ std::vector<OpcacheSettings> opcache_settings(php::Runtime& php, const std::stri
 std::vector<std::string> reload_advice(const std::vector<OpcacheSettings>& settings,
                                        const std::string& path);
 
-/// Says that for this host.
-void advise_reload(php::Runtime& php, const std::string& path, const cli::Log& log);
+/// Says that for this host. PHP reads the settings in a thread of its own, while the file is
+/// written and flushed: from prepare() on, until give() or wait(), nobody else may use `php`.
+class ReloadAdvice {
+public:
+  ReloadAdvice(php::Runtime& php, const cli::Log& log) : php_(php), log_(log) {}
+
+  void prepare();
+  void wait();
+  /// Prepares first, where that was not done. Throws what reading the settings throws.
+  void give(const std::string& path);
+
+private:
+  php::Runtime& php_;
+  const cli::Log& log_;
+  std::future<std::vector<OpcacheSettings>> settings_;
+};
 
 } // namespace moodle

@@ -22,7 +22,8 @@ namespace {
 constexpr const char* script = R"php(
 $lines = function (string $file): string {
     // Only the lines that matter: php.ini is long, and most of the others are about other things.
-    return implode('', preg_grep('/opcache|xdebug|realpath/i', @file($file) ?: []));
+    preg_match_all('/^[^;\n]*(?:opcache|xdebug|realpath).*$/mi', (string) @file_get_contents($file), $match);
+    return implode("\n", $match[0]);
 };
 $wanted = fn($name) => preg_match('/^(opcache\.|realpath_cache_|xdebug\.mode$)/', (string) $name) === 1;
 $found = [];

@@ -74,10 +74,12 @@ struct StoreName {
 ExitCode edit(Muc& muc, const cli::EditMode& mode, const moodle::CacheLockOptions& lock,
               const std::function<void(CacheConfig&)>& change, cli::Context& context) {
   std::optional<CacheConfig> wanted;
+  moodle::ReloadAdvice advice(muc.php, context.log());
   io::Edit edit;
   edit.path = muc.path;
   edit.max_bytes = max_bytes;
   edit.plan = [&](const std::string& before) {
+    advice.wait(); // the file moved meanwhile
     const CacheConfig there = CacheConfig::parse(muc.php, muc.path, before);
     wanted = there;
     change(*wanted);
@@ -92,6 +94,9 @@ ExitCode edit(Muc& muc, const cli::EditMode& mode, const moodle::CacheLockOption
       throw Error(ExitCode::bug,
                   fmt::format("the new {} would not mean what was planned", shown(muc.path)));
     }
+    if (mode.writes()) {
+      advice.prepare();
+    }
   };
   edit.lock_file = moodle::cache_lock_path(muc.site);
   edit.lock = [&](const std::string&) {
@@ -99,7 +104,7 @@ ExitCode edit(Muc& muc, const cli::EditMode& mode, const moodle::CacheLockOption
   };
   const io::Outcome outcome = io::apply(edit, mode, context);
   if (outcome == io::Outcome::changed) {
-    moodle::advise_reload(muc.php, muc.path, context.log());
+    advice.give(muc.path);
   }
   context.result("muc-result", io::text(outcome));
   return io::exit_code(outcome, mode);

@@ -135,9 +135,20 @@ struct EditOptions {
     edit.lock = [this](const std::string& path) {
       return std::make_unique<io::FileLock>(path, lock_timeout);
     };
+    moodle::ReloadAdvice advice(*site.php, context.log());
+    edit.plan = [&, plan = std::move(edit.plan)](const std::string& before) {
+      advice.wait(); // the file moved meanwhile
+      return plan(before);
+    };
+    edit.verify = [&, verify = std::move(edit.verify)](const std::string& after) {
+      verify(after);
+      if (mode.writes()) {
+        advice.prepare();
+      }
+    };
     const io::Outcome outcome = io::apply(edit, mode, context);
     if (outcome == io::Outcome::changed) {
-      moodle::advise_reload(*site.php, site.config_path, context.log());
+      advice.give(site.config_path);
     }
     context.result("session-result", io::text(outcome));
     return io::exit_code(outcome, mode);
