@@ -2,6 +2,7 @@
 
 #include "cli/error.hpp"
 #include "cli/text.hpp"
+#include "io/lock.hpp"
 #include "moodle/php_settings.hpp"
 
 namespace moodle {
@@ -49,6 +50,7 @@ std::vector<std::string> reload_advice(const std::vector<OpcacheSettings>& setti
 void ReloadAdvice::prepare() {
   wait();
   if (log_.verbosity() != cli::Verbosity::quiet) {
+    const io::SignalsHeld inherited; // a Ctrl-C is not to reach the process through this thread
     settings_ = std::async(std::launch::async, [this] { return opcache_settings(php_, "/etc"); });
   }
 }

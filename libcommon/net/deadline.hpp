@@ -1,6 +1,7 @@
 #pragma once
 
 #include "cli/error.hpp"
+#include "io/lock.hpp"
 
 #include <fmt/format.h>
 
@@ -43,12 +44,14 @@ private:
 
 /// Starts `work` in a thread of its own, which nobody has to wait for: for calls that block and
 /// that nothing can interrupt, such as getaddrinfo(). `work` owns everything that it uses; a thread
-/// that is still at it when the process ends goes with it. Throws Error{try_again} when the system
+/// that is still at it when the process ends goes with it. It takes no signal that the main thread
+/// may be holding back. Throws Error{try_again} when the system
 /// has no thread left.
 template <typename Work>
 auto start_detached(Work work) {
   std::packaged_task<decltype(work())()> task(std::move(work));
   auto result = task.get_future();
+  const io::SignalsHeld inherited;
   try {
     std::thread(std::move(task)).detach();
   } catch (const std::system_error& error) {

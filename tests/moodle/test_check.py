@@ -39,6 +39,8 @@ class RealMoodle(CommandTest):
         for command, use, server in (("moodle-muc", "app-cache", caches), ("moodle-session", "session-cache", sessions)):
             facts += [f"--{use}-engine", "redis", f"--{use}-endpoint", server.address]
             self.run_ok(command, "set", "--config", self.site.config, *facts[-4:])
+            self.addCleanup(self.run_ok, command, {"moodle-muc": "remove"}.get(command, "unset"), "--config",
+                            self.site.config)
         self.assertTrue(Browser(self.site).login())
         self.site.cli("purge_caches")
         self.site.cli("cron", "--keep-alive=0")
