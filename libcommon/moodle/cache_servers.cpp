@@ -168,7 +168,7 @@ std::uint16_t default_port(CacheProtocol protocol) noexcept {
   return protocol == CacheProtocol::memcached ? 11211 : net::redis_port;
 }
 
-CacheProtocol CacheServerOptions::protocol() const {
+CacheProtocol protocol_of(const std::optional<std::string>& engine) {
   return engine && *engine != "memcached" ? CacheProtocol::redis : CacheProtocol::memcached;
 }
 

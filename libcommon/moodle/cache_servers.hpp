@@ -20,6 +20,8 @@ enum class CacheProtocol { memcached, redis };
 
 /// Moodle's name for it: of the store plugin, and of the session handler.
 const char* text(CacheProtocol protocol) noexcept;
+/// Of an engine as the facts name it; memcached for none.
+CacheProtocol protocol_of(const std::optional<std::string>& engine);
 /// 11211 or 6379.
 std::uint16_t default_port(CacheProtocol protocol) noexcept;
 
@@ -45,7 +47,7 @@ struct CacheServerOptions {
   /// for TLS to memcached, which Moodle does not have.
   void validate(const cli::Options& options) const;
 
-  [[nodiscard]] CacheProtocol protocol() const;
+  [[nodiscard]] CacheProtocol protocol() const { return protocol_of(engine); }
 };
 
 /// The servers that Moodle is to be given, and how they are to be reached.

@@ -8,13 +8,9 @@
 namespace moodle {
 
 std::vector<OpcacheSettings> opcache_settings(php::Runtime& php, const std::string& etc) {
-  std::vector<PhpService> services = find_php(etc);
-  std::erase_if(services, [](const PhpService& service) { return !service.serves; });
-  const std::vector<PhpSettings> settings = read_settings(php, services);
   std::vector<OpcacheSettings> all;
-  for (std::size_t i = 0; i < services.size(); ++i) {
-    const PhpSettings& one = settings[i];
-    all.push_back({services[i].unit, one.opcache && one.on("opcache.enable"),
+  for (const auto& [service, one] : read_serving_php(php, etc)) {
+    all.push_back({service.unit, one.opcache && one.on("opcache.enable"),
                    one.on("opcache.validate_timestamps"), one.number("opcache.revalidate_freq")});
   }
   return all;
@@ -45,6 +41,20 @@ std::vector<std::string> reload_advice(const std::vector<OpcacheSettings>& setti
   }
   advice.emplace_back("the other web servers keep the file in an OPcache of their own, each");
   return advice;
+}
+
+void ReloadAdvice::prepare_within(io::Edit& edit, const cli::EditMode& mode) {
+  edit.plan = [this, plan = std::move(edit.plan)](const std::string& before) {
+    wait(); // the file moved meanwhile
+    return plan(before);
+  };
+  edit.verify = [this, writes = mode.writes(),
+                 verify = std::move(edit.verify)](const std::string& after) {
+    verify(after);
+    if (writes) {
+      prepare();
+    }
+  };
 }
 
 void ReloadAdvice::prepare() {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "cli/log.hpp"
+#include "io/edit.hpp"
 #include "php/runtime.hpp"
 
 #include <future>
@@ -25,18 +26,22 @@ std::vector<OpcacheSettings> opcache_settings(php::Runtime& php, const std::stri
 std::vector<std::string> reload_advice(const std::vector<OpcacheSettings>& settings,
                                        const std::string& path);
 
-/// Says that for this host. PHP reads the settings in a thread of its own, while the file is
-/// written and flushed: from prepare() on, until give() or wait(), nobody else may use `php`.
+/// Says that for this host, after an edit.
 class ReloadAdvice {
 public:
   ReloadAdvice(php::Runtime& php, const cli::Log& log) : php_(php), log_(log) {}
 
-  void prepare();
-  void wait();
-  /// Prepares first, where that was not done. Throws what reading the settings throws.
+  /// Lets PHP read the settings in a thread of its own while the edit writes and flushes the file.
+  /// From then on until give() nobody but the edit's `plan` and `verify` may use `php`. The edit
+  /// is not to be applied once this is gone.
+  void prepare_within(io::Edit& edit, const cli::EditMode& mode);
+  /// Reads them first, where that was not done. Throws what reading them throws.
   void give(const std::string& path);
 
 private:
+  void prepare();
+  void wait();
+
   php::Runtime& php_;
   const cli::Log& log_;
   std::future<std::vector<OpcacheSettings>> settings_;

@@ -209,6 +209,17 @@ std::vector<PhpSettings> read_settings(php::Runtime& php, const std::vector<PhpS
   return all;
 }
 
+std::vector<ServingPhp> read_serving_php(php::Runtime& php, const std::string& etc) {
+  std::vector<PhpService> services = find_php(etc);
+  std::erase_if(services, [](const PhpService& service) { return !service.serves; });
+  std::vector<PhpSettings> settings = read_settings(php, services);
+  std::vector<ServingPhp> serving;
+  for (std::size_t i = 0; i < services.size(); ++i) {
+    serving.push_back({std::move(services[i]), std::move(settings[i])});
+  }
+  return serving;
+}
+
 void apply_pools(php::Runtime& php, const PhpService& service, PhpSettings& settings) {
   const php::Array found = ask(php, {service});
   take_pools(entry(entry(found, 0), 3), settings);

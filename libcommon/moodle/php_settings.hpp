@@ -57,6 +57,15 @@ struct PhpSettings {
 /// that cannot be read counts as empty.
 std::vector<PhpSettings> read_settings(php::Runtime& php, const std::vector<PhpService>& services);
 
+/// A PHP that serves pages on this host.
+struct ServingPhp {
+  PhpService service;
+  PhpSettings settings;
+};
+
+/// Finds those below `etc`, which is "/etc", and reads their settings.
+std::vector<ServingPhp> read_serving_php(php::Runtime& php, const std::string& etc);
+
 /// What the pools of a service change in the settings that its `php-fpm -i` has told.
 void apply_pools(php::Runtime& php, const PhpService& service, PhpSettings& settings);
 

@@ -6,7 +6,6 @@
 
 using cli::shell_word;
 using cli::shown;
-using moodle::CacheMode;
 using moodle::CacheProtocol;
 using php::Array;
 using php::Value;
@@ -28,11 +27,6 @@ std::optional<Outcome> without_configuration(const Subject& subject) {
     break;
   }
   return Outcome::not_possible(caches.reason);
-}
-
-std::string first_choice(const Subject& subject) {
-  const auto chain = subject.caches.config->chain(CacheMode::application);
-  return chain.empty() ? "" : chain.front();
 }
 
 bool has_servers(const Subject& subject, const std::string& name) {
@@ -79,7 +73,7 @@ Outcome application_is_mapped(const Subject& subject) {
   if (auto none = without_configuration(subject)) {
     return *none;
   }
-  const std::string first = first_choice(subject);
+  const std::string first = subject.caches.first_choice();
   if (has_servers(subject, first)) {
     return Outcome::good();
   }
@@ -156,7 +150,7 @@ Outcome for_each_store(const Subject& subject, const Ask& ask) {
 
 /// The commands are about the store that application caches use first.
 GroupUse use_of(const Subject& subject, const Store& store) {
-  const bool meant = first_choice(subject) == store.name;
+  const bool meant = subject.caches.first_choice() == store.name;
   return {.object = fmt::format("the caches of the store '{}'", shown(store.name)),
           .consequence = "each page that needs them waits, and does the work again that they hold",
           .mend = meant ? subject.set_store(store.name) : "",

@@ -29,10 +29,10 @@ Outcome is_reachable(const Subject& subject) {
 constexpr std::size_t largest_environment = 4U << 20U;
 constexpr int since_10 = 100'000; ///< from here on the first number is the release
 
-/// The text between two others behind `from`, and nothing when they are not there.
+/// The text between two others, and nothing when they are not there.
 std::optional<std::string> between(const std::string& text, const std::string& begin,
-                                   const std::string& end, std::size_t from = 0) {
-  const std::size_t at = text.find(begin, from);
+                                   const std::string& end) {
+  const std::size_t at = text.find(begin);
   const std::size_t start = at == std::string::npos ? at : at + begin.size();
   const std::size_t stop = start == std::string::npos ? start : text.find(end, start);
   return stop == std::string::npos ? std::nullopt : std::optional(text.substr(start, stop - start));

@@ -20,10 +20,13 @@ public:
         future_(net::start_detached(std::move(make)).share()) {}
 
   /// Throws what getting it has thrown, and cli::Error{unavailable} at the deadline.
-  [[nodiscard]] const T& get() const {
-    if (future_.wait_until(deadline_.at()) != std::future_status::ready) {
+  [[nodiscard]] const T& get() const { return get(deadline_); }
+
+  /// The same for who waits until a deadline of its own.
+  [[nodiscard]] const T& get(const net::Deadline& deadline) const {
+    if (future_.wait_until(deadline.at()) != std::future_status::ready) {
       throw cli::Error(cli::ExitCode::unavailable,
-                       fmt::format("no answer from {} within {}", what_, deadline_.text()));
+                       fmt::format("no answer from {} within {}", what_, deadline.text()));
     }
     return future_.get();
   }

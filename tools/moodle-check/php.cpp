@@ -29,7 +29,7 @@ Outcome opcache_fits(const Subject& subject) {
         return io::is_shared_type(type) ? type : std::string();
       }};
   Outcome outcome;
-  for (const ServingPhp& php : subject.php) {
+  for (const moodle::ServingPhp& php : subject.php) {
     // 'moodle-opcache write --immutable' has switched the looks at a file's time off: that was
     // meant.
     const bool immutable =
@@ -99,7 +99,7 @@ Outcome extensions_are_there(const Subject& subject) {
     return Outcome::not_applicable("neither sessions nor caches are in cache servers");
   }
   Outcome outcome;
-  for (const ServingPhp& php : subject.php) {
+  for (const moodle::ServingPhp& php : subject.php) {
     for (const std::string& extension : needed) {
       if (loads(php.service, extension)) {
         continue;

@@ -229,7 +229,7 @@ Outcome are_apart(const Subject& subject) {
   for (const Store& store : subject.caches.stores) {
     groups.push_back(store.servers);
   }
-  const auto known = moodle::identify(groups, subject.given.timeout * 3 / 4, true);
+  const auto known = moodle::identify(groups, subject.given.server_time(), true);
   const CacheFacts& facts = subject.given.session_cache;
   Outcome outcome;
   for (std::size_t i = 0; i < subject.caches.stores.size(); ++i) {

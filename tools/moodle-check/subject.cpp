@@ -22,11 +22,6 @@ namespace {
 constexpr const char* tool_name = "moodle-check";
 constexpr std::size_t max_cache_config = 64U << 20U;
 
-/// A server has to answer sooner than the checks that wait for it are given up.
-std::chrono::milliseconds server_time(std::chrono::milliseconds timeout) {
-  return timeout * 3 / 4;
-}
-
 /// A server that is gone may still be known to the kernel's cache; statvfs() always asks it.
 struct stat status_of(const std::string& path) {
   struct stat status {};
@@ -76,10 +71,8 @@ void choose_web_user(Subject& subject, const net::Deadline& deadline) {
     }
     return;
   }
-  const std::string path = subject.folder("dataroot").path;
   try {
-    const Pending<struct stat> status(shown(path), deadline, [path] { return status_of(path); });
-    const uid_t owner = status.get().st_uid;
+    const uid_t owner = subject.folder("dataroot").status->get(deadline).st_uid;
     subject.no_web_user =
         "dataroot belongs to root, so it is not known as whom the web server runs: "
         "--web-user says it";
@@ -97,7 +90,7 @@ std::shared_ptr<const Pending<DatabaseView>>
 ask_database(const std::shared_ptr<const Subject>& subject, const net::Deadline& deadline) {
   return std::make_shared<Pending<DatabaseView>>("the database", deadline, [subject] {
     database::Connection connection(subject->site.database(""), tool_name,
-                                    server_time(subject->given.timeout));
+                                    subject->given.server_time());
     DatabaseView view;
     view.where = connection.where();
     view.installation = database::read_installation_state(connection);
@@ -177,7 +170,7 @@ ProbedGroup probe_group(moodle::ServerGroup group, const Given& given, const Cac
   if (probed.group.access.tls && !probed.group.access.tls->ca_file) {
     probed.group.access.tls->ca_file = given.ca_file;
   }
-  const auto timeout = server_time(given.timeout);
+  const auto timeout = given.server_time();
   Endpoint endpoint = probed.group.endpoints.front();
   if (facts != nullptr && facts->endpoint && facts->protocol() == probed.group.protocol) {
     endpoint = *facts->parsed_endpoint();
@@ -190,33 +183,7 @@ ProbedGroup probe_group(moodle::ServerGroup group, const Given& given, const Cac
   return probed;
 }
 
-/// The store that the facts are about: the first choice for application caches.
-bool is_first_choice(const CacheView& caches, const std::string& store) {
-  const auto chain = caches.config->chain(moodle::CacheMode::application);
-  return !chain.empty() && chain.front() == store;
-}
-
-std::vector<ServingPhp> find_serving_php(const std::string& etc, php::Runtime& php) {
-  std::vector<moodle::PhpService> services;
-  for (const moodle::PhpService& service : moodle::find_php(etc)) {
-    if (service.serves) {
-      services.push_back(service);
-    }
-  }
-  const std::vector<moodle::PhpSettings> settings = moodle::read_settings(php, services);
-  std::vector<ServingPhp> serving;
-  for (std::size_t i = 0; i < services.size(); ++i) {
-    serving.push_back({services[i], settings[i]});
-  }
-  return serving;
-}
-
 } // namespace
-
-moodle::CacheProtocol CacheFacts::protocol() const {
-  return engine && *engine != "memcached" ? moodle::CacheProtocol::redis
-                                          : moodle::CacheProtocol::memcached;
-}
 
 std::optional<Endpoint> CacheFacts::parsed_endpoint() const {
   return endpoint ? std::optional(net::parse_endpoint(*endpoint, moodle::default_port(protocol())))
@@ -253,6 +220,11 @@ bool WebUser::may(const struct stat& status, unsigned access) const {
   }
   const bool in_group = std::find(groups.begin(), groups.end(), status.st_gid) != groups.end();
   return ((in_group ? mode >> 3U : mode) & access) == access;
+}
+
+std::string CacheView::first_choice() const {
+  const auto chain = config->chain(moodle::CacheMode::application);
+  return chain.empty() ? "" : chain.front();
 }
 
 const Folder& Subject::folder(const std::string& setting) const {
@@ -317,7 +289,7 @@ std::shared_ptr<const Subject> look_at(const Given& given, php::Runtime& php) {
   const std::optional<moodle::Version> version = site.version();
   // These may start another PHP process, which is done best before there are threads.
   const bool follows_endpoint = moodle::follows_endpoint(php);
-  std::vector<ServingPhp> serving = find_serving_php(given.etc, php);
+  std::vector<moodle::ServingPhp> serving = moodle::read_serving_php(php, given.etc);
 
   const net::Deadline first(given.timeout);
   const net::Deadline local(given.timeout / 2);
@@ -340,7 +312,7 @@ std::shared_ptr<const Subject> look_at(const Given& given, php::Runtime& php) {
   // What is in the cache configuration has the whole time once that is known.
   subject->deadline = net::Deadline(given.timeout);
   for (const Store& store : subject->caches.stores) {
-    const bool meant = is_first_choice(subject->caches, store.name);
+    const bool meant = subject->caches.first_choice() == store.name;
     subject->store_servers.push_back(probe_group(
         store.servers, given, meant ? &subject->given.app_cache : nullptr, subject->deadline));
   }

@@ -28,7 +28,7 @@ struct CacheFacts {
   bool tls = false;
 
   [[nodiscard]] bool known() const { return endpoint || !nodes.empty(); }
-  [[nodiscard]] moodle::CacheProtocol protocol() const;
+  [[nodiscard]] moodle::CacheProtocol protocol() const { return moodle::protocol_of(engine); }
   /// The endpoint, with the engine's port unless it names one.
   [[nodiscard]] std::optional<net::Endpoint> parsed_endpoint() const;
   /// These facts as the options of the commands that take them, each with a blank before it.
@@ -55,6 +55,8 @@ struct Given {
   std::string etc = "/etc";
   std::chrono::milliseconds timeout{5'000};
 
+  /// A server has to answer sooner than the checks that wait for it are given up.
+  [[nodiscard]] std::chrono::milliseconds server_time() const { return timeout * 3 / 4; }
   [[nodiscard]] bool behind_load_balancer() const { return alb_dns || !alb_ips.empty(); }
   [[nodiscard]] bool several_web_servers() const { return web_servers && *web_servers > 1; }
 };
@@ -67,12 +69,6 @@ struct WebUser {
 
   /// Whether it may read (4), write (2) or enter (1) what has this status, by the mode's bits.
   [[nodiscard]] bool may(const struct stat& status, unsigned access) const;
-};
-
-/// A PHP of this host that serves pages.
-struct ServingPhp {
-  moodle::PhpService service;
-  moodle::PhpSettings settings;
 };
 
 /// One of the folders that Moodle uses.
@@ -105,6 +101,9 @@ struct CacheView {
   std::optional<moodle::CacheConfig> config;
   bool as_moodle_writes = true;
   std::vector<Store> stores;
+
+  /// The store that application caches use first; empty for none. Only when `config` is there.
+  [[nodiscard]] std::string first_choice() const;
 };
 
 using Probes = std::variant<std::vector<net::Probe<net::MemcachedStatus>>,
@@ -126,7 +125,7 @@ struct Subject {
   std::optional<moodle::Version> version;
   std::string mounts; ///< the mount table
   bool follows_endpoint = false;
-  std::vector<ServingPhp> php;
+  std::vector<moodle::ServingPhp> php;
   std::optional<WebUser> web_user;
   std::string no_web_user; ///< why there is none
   net::Deadline deadline;  ///< of all checks

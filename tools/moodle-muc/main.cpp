@@ -79,7 +79,6 @@ ExitCode edit(Muc& muc, const cli::EditMode& mode, const moodle::CacheLockOption
   edit.path = muc.path;
   edit.max_bytes = max_bytes;
   edit.plan = [&](const std::string& before) {
-    advice.wait(); // the file moved meanwhile
     const CacheConfig there = CacheConfig::parse(muc.php, muc.path, before);
     wanted = there;
     change(*wanted);
@@ -94,14 +93,12 @@ ExitCode edit(Muc& muc, const cli::EditMode& mode, const moodle::CacheLockOption
       throw Error(ExitCode::bug,
                   fmt::format("the new {} would not mean what was planned", shown(muc.path)));
     }
-    if (mode.writes()) {
-      advice.prepare();
-    }
   };
   edit.lock_file = moodle::cache_lock_path(muc.site);
   edit.lock = [&](const std::string&) {
     return moodle::lock_cache_config(muc.site, tool_name, lock);
   };
+  advice.prepare_within(edit, mode);
   const io::Outcome outcome = io::apply(edit, mode, context);
   if (outcome == io::Outcome::changed) {
     advice.give(muc.path);

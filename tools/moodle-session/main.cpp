@@ -136,16 +136,7 @@ struct EditOptions {
       return std::make_unique<io::FileLock>(path, lock_timeout);
     };
     moodle::ReloadAdvice advice(*site.php, context.log());
-    edit.plan = [&, plan = std::move(edit.plan)](const std::string& before) {
-      advice.wait(); // the file moved meanwhile
-      return plan(before);
-    };
-    edit.verify = [&, verify = std::move(edit.verify)](const std::string& after) {
-      verify(after);
-      if (mode.writes()) {
-        advice.prepare();
-      }
-    };
+    advice.prepare_within(edit, mode);
     const io::Outcome outcome = io::apply(edit, mode, context);
     if (outcome == io::Outcome::changed) {
       advice.give(site.config_path);
