@@ -361,6 +361,9 @@ void scan(const std::string& source, Array& flat) {
     if (type == END || type == T_ERROR) {
       break;
     }
+    if (LANG_SCNG(yy_leng) == 0) {
+      continue; // where the index of a variable in a string breaks off, PHP gives an empty token
+    }
     push(static_cast<std::int64_t>(kind_of(type)));
     push(LANG_SCNG(yy_text) - start);
     push(static_cast<std::int64_t>(LANG_SCNG(yy_leng)));

@@ -82,7 +82,8 @@ public:
   void set_timeout(std::chrono::milliseconds timeout) { timeout_ = timeout; }
 
   Run run(const Script& script);
-  /// All tokens of a PHP source, in order; together they cover every byte.
+  /// All tokens of a PHP source, in order; none is empty, and together they cover every byte up to
+  /// where PHP cannot go on.
   std::vector<Token> tokens(const std::string& source);
   /// What PHP's var_export($value, true) gives.
   std::string var_export(const Value& value);

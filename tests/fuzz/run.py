@@ -3,9 +3,10 @@
     run.py BUILD-DIR build
     run.py BUILD-DIR run TARGET
 
-FUZZ_SECONDS says for how long (20). What libFuzzer finds on the way stays below BUILD-DIR; an input
-that breaks something is kept there as well, and named. Without clang and its libFuzzer the tests are
-skipped, except under CI."""
+FUZZ_SECONDS says for how long (20), FUZZ_SEED with which inputs (1): the tests try the same ones each
+time, so that they fail for what was changed and not by chance. Seed 0 takes others, and goes on from
+what was found before below BUILD-DIR. An input that breaks something is kept there, and named. Without
+clang and its libFuzzer the tests are skipped, except under CI."""
 
 import os
 import shutil
@@ -39,11 +40,14 @@ def build(build_dir: Path) -> int:
 
 def run(build_dir: Path, target: str) -> int:
     found = build_dir / "found" / target
-    found.mkdir(parents=True, exist_ok=True)
     seconds = os.environ.get("FUZZ_SECONDS", "20")
-    return subprocess.run([build_dir / "bin" / f"fuzz-{target}", f"-max_total_time={seconds}", "-timeout=10",
+    seed = os.environ.get("FUZZ_SEED", "1")
+    if seed != "0":
+        shutil.rmtree(found, ignore_errors=True)
+    found.mkdir(parents=True, exist_ok=True)
+    return subprocess.run([build_dir / "bin" / f"fuzz-{target}", f"-max_total_time={seconds}", f"-seed={seed}", "-timeout=10",
                            "-error_exitcode=1",  # libFuzzer's own, 77, says to ctest that a test was skipped
-                           "-rss_limit_mb=2048", "-print_final_stats=1", f"-artifact_prefix={found}/broken-",
+                           "-rss_limit_mb=2048", "-print_final_stats=1", f"-artifact_prefix={found}-broken-",
                            found, HERE / "corpus" / target], check=False).returncode
 
 

@@ -127,3 +127,15 @@ TEST_CASE("tokens cover every byte") {
   CHECK(end == source.size());
   CHECK(includes == std::vector<int>{3});
 }
+
+TEST_CASE("no token is empty, not even where the index of a variable in a string breaks off") {
+  php::Runtime runtime(patience);
+  const std::string source = "<?php\n$x = <<<E\n{$y[}\nE;\n$z = \"$y[\n\";\n// after";
+  std::size_t end = 0;
+  for (const php::Token& token : runtime.tokens(source)) {
+    CHECK(token.offset == end);
+    CHECK(token.length > 0);
+    end += token.length;
+  }
+  CHECK(end <= source.size());
+}
