@@ -25,6 +25,8 @@ inline constexpr std::string_view cache_config_head =
     "<?php defined('MOODLE_INTERNAL') || die();\n $configuration = ";
 inline constexpr std::string_view cache_config_tail = ";";
 
+inline constexpr std::size_t max_cache_config_bytes = 64U << 20U;
+
 /// What a store plugin adds to a store, beside its configuration.
 struct StorePlugin {
   std::string name;      ///< "memcached"

@@ -33,7 +33,7 @@ bool ends_statement(const std::string& content, const Token& token) {
     return true;
   }
   const std::string_view text = text_of(content, token);
-  return token.kind == TokenKind::other
+  return token.kind == TokenKind::other && !token.in_string
          && (text == ";" || text == "{" || text == "}" || text == ":");
 }
 
@@ -108,7 +108,7 @@ std::string ManagedBlock::strip(php::Runtime& php, const std::string& path,
   if (content.find(first) == std::string::npos && content.find(last) == std::string::npos) {
     return content;
   }
-  std::optional<std::size_t> from;
+  std::optional<Token> from;
   std::optional<std::size_t> to;
   const auto broken = [&](const Token& token) {
     return Error(ExitCode::data,
@@ -125,7 +125,7 @@ std::string ManagedBlock::strip(php::Runtime& php, const std::string& path,
       if (from) {
         throw broken(token);
       }
-      from = token.offset;
+      from = token;
     } else if (text == last) {
       if (!from || to) {
         throw broken(token);
@@ -137,13 +137,9 @@ std::string ManagedBlock::strip(php::Runtime& php, const std::string& path,
     return content; // the words stand in a string or behind the last ?>
   }
   if (!to) {
-    throw broken(
-        {TokenKind::comment, *from, 0,
-         1
-             + static_cast<int>(std::count(
-                 content.begin(), content.begin() + static_cast<std::ptrdiff_t>(*from), '\n'))});
+    throw broken(*from);
   }
-  return content.substr(0, *from) + content.substr(*to);
+  return content.substr(0, from->offset) + content.substr(*to);
 }
 
 std::string ManagedBlock::insert(php::Runtime& php, const std::string& path,

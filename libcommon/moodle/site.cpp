@@ -4,6 +4,7 @@
 #include "cli/text.hpp"
 #include "io/file.hpp"
 
+#include <algorithm>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,7 +16,6 @@ using cli::shown;
 
 namespace {
 
-constexpr std::size_t max_config_bytes = 4U << 20U;
 constexpr const char* setup = "lib/setup.php";
 constexpr const char* version_file = "version.php";
 
@@ -136,9 +136,21 @@ std::string Site::dataroot() const {
   return path;
 }
 
+std::string Site::data_folder(std::string_view setting) const {
+  if (std::string path = text(setting); !path.empty()) {
+    return path;
+  }
+  const auto* const known =
+      std::find_if(data_folders.begin(), data_folders.end(),
+                   [&](const auto& folder) { return folder.first == setting; });
+  return text("dataroot").append(known->second);
+}
+
 std::string Site::cachedir() const {
-  const std::string path = text("cachedir");
-  return path.empty() ? dataroot() + "/cache" : path;
+  if (text("cachedir").empty()) {
+    (void)dataroot();
+  }
+  return data_folder("cachedir");
 }
 
 std::string Site::cache_config_path() const {

@@ -5,8 +5,11 @@
 #include "moodle/version.hpp"
 #include "php/runtime.hpp"
 
+#include <array>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace moodle {
@@ -23,6 +26,16 @@ struct Evaluation {
 /// Runs the bytes as if they stood at `path`. Throws cli::Error{config} that names file, line and
 /// reason when they do not get as far as lib/setup.php with a $CFG.
 Evaluation evaluate_config(php::Runtime& php, const std::string& path, const std::string& content);
+
+inline constexpr std::size_t max_config_bytes = 4U << 20U; ///< of a config.php
+
+/// The settings of folders in which Moodle keeps data, and where below dataroot each is unless it
+/// is set (Moodle 3.3 to 5.0 lib/setup.php).
+inline constexpr std::array<std::pair<std::string_view, std::string_view>, 4> data_folders{
+    {{"dataroot", ""},
+     {"cachedir", "/cache"},
+     {"tempdir", "/temp"},
+     {"localcachedir", "/localcache"}}};
 
 /// A Moodle site, as its config.php describes it.
 struct Site {
@@ -42,7 +55,10 @@ struct Site {
   /// $CFG->dataroot. Throws cli::Error{config} when it is not an absolute path, {no_input} when
   /// there is no such folder.
   [[nodiscard]] std::string dataroot() const;
-  /// $CFG->cachedir, by default dataroot/cache.
+  /// Where Moodle keeps data of the kind that a setting of data_folders names: its value, or the
+  /// default below $CFG->dataroot. Not whether it is there.
+  [[nodiscard]] std::string data_folder(std::string_view setting) const;
+  /// data_folder("cachedir"); throws as dataroot() does when that is needed for it.
   [[nodiscard]] std::string cachedir() const;
   /// Where the cache configuration is kept (Moodle 4.5 cache/classes/config.php,
   /// get_config_file_path): altcacheconfigpath, or dataroot/muc/config.php.

@@ -7,6 +7,7 @@
 #include "php/message.hpp"
 #include "php/runtime.hpp"
 
+#include <algorithm>
 #include <fcntl.h>
 #include <filesystem>
 #include <string>
@@ -336,6 +337,20 @@ TokenKind kind_of(int type) {
   }
 }
 
+bool is_string(int state) {
+  return state == yycST_DOUBLE_QUOTES || state == yycST_BACKQUOTE || state == yycST_HEREDOC
+         || state == yycST_VAR_OFFSET || state == yycST_LOOKING_FOR_VARNAME;
+}
+
+/// Whether the scanner stands in a string, or in an expression in one: it keeps the states that it
+/// comes back to.
+bool scans_string() {
+  const auto& outer = LANG_SCNG(state_stack);
+  const auto* const states = static_cast<const int*>(zend_stack_base(&outer));
+  return is_string(LANG_SCNG(yy_state))
+         || std::any_of(states, states + zend_stack_count(&outer), is_string);
+}
+
 void scan(const std::string& source, Array& flat) {
   zval text;
   ZVAL_STRINGL(&text, source.data(), source.size());
@@ -368,6 +383,7 @@ void scan(const std::string& source, Array& flat) {
     push(LANG_SCNG(yy_text) - start);
     push(static_cast<std::int64_t>(LANG_SCNG(yy_leng)));
     push(line);
+    push(scans_string() ? 1 : 0);
     if (type == T_HALT_COMPILER) {
       break; // the rest is data
     }

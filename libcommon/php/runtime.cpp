@@ -199,10 +199,11 @@ std::vector<Token> Runtime::tokens(const std::string& source) {
   const Value answer = ask(process_ ? process_->ini() : Ini::none, request, "reading PHP tokens");
   const auto& flat = answer.array()->entries;
   std::vector<Token> tokens;
-  for (std::size_t i = 0; i + 4 <= flat.size(); i += 4) {
+  for (std::size_t i = 0; i + 5 <= flat.size(); i += 5) {
     const auto number = [&](std::size_t at) { return *flat[i + at].second.integer(); };
     tokens.push_back({static_cast<TokenKind>(number(0)), static_cast<std::size_t>(number(1)),
-                      static_cast<std::size_t>(number(2)), static_cast<int>(number(3))});
+                      static_cast<std::size_t>(number(2)), static_cast<int>(number(3)),
+                      number(4) != 0});
   }
   return tokens;
 }

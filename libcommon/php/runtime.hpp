@@ -47,7 +47,8 @@ struct Token {
   TokenKind kind = TokenKind::other;
   std::size_t offset = 0; ///< in bytes
   std::size_t length = 0;
-  int line = 0; ///< from 1
+  int line = 0;           ///< from 1
+  bool in_string = false; ///< whether what follows it is part of a string with expressions in it
 };
 
 /// A PHP that is set up as one of the host's servers has it, and not from no ini files or from

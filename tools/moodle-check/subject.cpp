@@ -5,7 +5,6 @@
 #include "io/file.hpp"
 #include "moodle/session_config.hpp"
 
-#include <array>
 #include <cerrno>
 #include <grp.h>
 #include <pwd.h>
@@ -20,7 +19,6 @@ using net::Endpoint;
 namespace {
 
 constexpr const char* tool_name = "moodle-check";
-constexpr std::size_t max_cache_config = 64U << 20U;
 
 /// A server that is gone may still be known to the kernel's cache; statvfs() always asks it.
 struct stat status_of(const std::string& path) {
@@ -33,16 +31,10 @@ struct stat status_of(const std::string& path) {
 }
 
 std::vector<Folder> find_folders(const moodle::Site& site, const net::Deadline& deadline) {
-  const std::string dataroot = site.text("dataroot");
-  constexpr std::array<std::array<const char*, 2>, 4> known{{{"dataroot", ""},
-                                                             {"cachedir", "/cache"},
-                                                             {"tempdir", "/temp"},
-                                                             {"localcachedir", "/localcache"}}};
   std::vector<Folder> folders;
-  for (const auto& [setting, below] : known) {
-    const std::string set = site.text(setting);
-    const std::string path = set.empty() ? dataroot + below : set;
-    folders.push_back({setting, path,
+  for (const auto& [setting, below] : moodle::data_folders) {
+    const std::string path = site.data_folder(setting);
+    folders.push_back({std::string(setting), path,
                        std::make_shared<Pending<struct stat>>(shown(path), deadline,
                                                               [path] { return status_of(path); })});
   }
@@ -107,7 +99,7 @@ struct CacheFile {
 CacheFile read_cache_file(const moodle::Site& site) {
   CacheFile file{site.cache_config_path(), std::nullopt};
   try {
-    file.content = io::read_snapshot(file.path, max_cache_config).content;
+    file.content = io::read_snapshot(file.path, moodle::max_cache_config_bytes).content;
   } catch (const Error& error) {
     if (error.code() != ExitCode::no_input) {
       throw;

@@ -2,7 +2,6 @@
 
 #include "cli/error.hpp"
 
-#include <array>
 #include <cerrno>
 #include <fcntl.h>
 #include <string>
@@ -42,18 +41,10 @@ std::vector<Place> folder_and_parents(const SeedFolder& folder) {
 void refuse_folders_of_site(const SeedFolder& folder, const moodle::SiteOptions& options) {
   php::Runtime php(options.php_timeout);
   const moodle::Site site = moodle::load_site(options, php);
-  const std::string dataroot = site.dataroot();
-  const auto or_default = [&](const char* name, const char* below) {
-    const std::string path = site.text(name);
-    return path.empty() ? dataroot + below : path;
-  };
-  const std::array<std::pair<const char*, std::string>, 4> taken{
-      {{"dataroot", dataroot},
-       {"cachedir", site.cachedir()},
-       {"tempdir", or_default("tempdir", "/temp")},
-       {"localcachedir", or_default("localcachedir", "/localcache")}}};
+  (void)site.dataroot(); // throws when it is not there, as when it is not mounted
   const std::vector<Place> places = folder_and_parents(folder);
-  for (const auto& [name, path] : taken) {
+  for (const auto& [setting, below] : moodle::data_folders) {
+    const std::string path = site.data_folder(setting);
     struct stat status {};
     if (::stat(path.c_str(), &status) != 0) {
       continue; // nothing lies in a folder that is not there
@@ -62,7 +53,7 @@ void refuse_folders_of_site(const SeedFolder& folder, const moodle::SiteOptions&
       if (place == Place{status.st_dev, status.st_ino}) {
         throw Error(
             ExitCode::config,
-            fmt::format("{} lies in the site's {}, {}", shown(folder.path()), name, shown(path)),
+            fmt::format("{} lies in the site's {}, {}", shown(folder.path()), setting, shown(path)),
             "choose a folder beside it on the same file system");
       }
     }

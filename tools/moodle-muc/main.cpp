@@ -23,7 +23,6 @@ using moodle::CacheConfig;
 using moodle::CacheMode;
 
 constexpr const char* tool_name = "moodle-muc";
-constexpr std::size_t max_bytes = 64U << 20U;
 
 /// What all three verbs start from.
 struct Muc {
@@ -77,7 +76,7 @@ ExitCode edit(Muc& muc, const cli::EditMode& mode, const moodle::CacheLockOption
   moodle::ReloadAdvice advice(muc.php, context.log());
   io::Edit edit;
   edit.path = muc.path;
-  edit.max_bytes = max_bytes;
+  edit.max_bytes = moodle::max_cache_config_bytes;
   edit.plan = [&](const std::string& before) {
     const CacheConfig there = CacheConfig::parse(muc.php, muc.path, before);
     wanted = there;
@@ -265,8 +264,8 @@ public:
 
   ExitCode run(cli::Context& context) override {
     Muc muc(site_);
-    const CacheConfig config =
-        CacheConfig::parse(muc.php, muc.path, io::read_snapshot(muc.path, max_bytes).content);
+    const CacheConfig config = CacheConfig::parse(
+        muc.php, muc.path, io::read_snapshot(muc.path, moodle::max_cache_config_bytes).content);
     std::vector<std::string> stores;
     for (const std::string& name : config.store_names()) {
       stores.push_back(describe(name, *config.store(name)));

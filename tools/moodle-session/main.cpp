@@ -24,7 +24,6 @@ using cli::shown;
 using moodle::SessionConfig;
 
 constexpr const char* tool_name = "moodle-session";
-constexpr std::size_t max_bytes = 4U << 20U;
 
 /// What has no meaning for sessions in the database or in files.
 constexpr std::array cache_options{"prefix",
@@ -76,7 +75,7 @@ void require_finished_installation(const moodle::Site& site, std::chrono::millis
 std::optional<moodle::CacheConfig> read_cache_config(php::Runtime& php, const moodle::Site& site) {
   const std::string path = site.cache_config_path();
   try {
-    const std::string content = io::read_snapshot(path, 64U << 20U).content;
+    const std::string content = io::read_snapshot(path, moodle::max_cache_config_bytes).content;
     return moodle::CacheConfig::parse(php, path, content);
   } catch (const Error& error) {
     if (error.code() == ExitCode::no_input) {
@@ -131,7 +130,7 @@ struct EditOptions {
   /// Carries out the edit of the site's config.php, and reports.
   ExitCode apply(io::Edit edit, const moodle::Site& site, cli::Context& context) const {
     edit.path = site.config_path;
-    edit.max_bytes = max_bytes;
+    edit.max_bytes = moodle::max_config_bytes;
     edit.lock = [this](const std::string& path) {
       return std::make_unique<io::FileLock>(path, lock_timeout);
     };

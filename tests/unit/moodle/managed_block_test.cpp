@@ -36,6 +36,12 @@ TEST_CASE_FIXTURE(Fixture, "the block stands before the statement that requires 
   CHECK(insert(head + require) == head + lines + require);
   CHECK(insert(head + "  if (true) " + require) == head + lines + "  if (true) " + require);
   CHECK(insert(head + "/* a */ " + require) == head + "/* a */ " + lines + require);
+  for (const std::string before :
+       {"if (\"{$CFG->a}\" === '') ", "echo \"${a}\", ", "if (<<<X\n{$a};\nX === ';') "}) {
+    const std::string given = "$a = $CFG->a = '';\n";
+    CAPTURE(before);
+    CHECK(insert(head + given + before + require) == head + given + lines + before + require);
+  }
   CHECK(insert("<?php $CFG = new stdClass(); " + require)
         == "<?php $CFG = new stdClass(); " + lines + require);
   CHECK(insert(head + "?>\n<?php\n?>\n<?php\n" + require + "require 'x';\n")

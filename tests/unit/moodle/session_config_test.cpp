@@ -105,7 +105,7 @@ TEST_CASE("values that change by themselves do not count as changed") {
 TEST_CASE("lines that would not count, or would change something else, are refused") {
   for (const std::string& text :
        {std::string("if (false) { } else "), std::string("for ($i = 0; $i < 1; $i++) "),
-        std::string("?><?= 1, "), std::string("$x = \"{$CFG->y}\" . ")}) {
+        std::string("?><?= 1, ")}) {
     CAPTURE(text);
     CHECK_THROWS_AS(set(head + text + require, memcached), cli::Error);
   }
