@@ -34,7 +34,7 @@ test_packages=(
   awscli python3-jmespath debootstrap bindfs faketime
 )
 # shellcheck disable=SC2034
-bench_packages=(hyperfine python3 fio php8.2-opcache)
+bench_packages=(python3 time fio php8.2-opcache)
 
 as_root() {
   if ((EUID == 0)); then
