@@ -114,13 +114,13 @@ chosen_steps() {
 
 # One run at a time; the lock goes with the process that holds it. Daemons do not inherit it.
 take_lock() {
-  local code=0 conflict=199
+  local code=0 conflict=199 patience=${MOODLE_BOOTSTRAP_PATIENCE:-600}
   [[ ! ${MOODLE_BOOTSTRAP_LOCKED:-} ]] || return 0
   mkdir -p /run/lock
-  MOODLE_BOOTSTRAP_LOCKED=yes flock --close --conflict-exit-code "$conflict" --timeout 600 \
+  MOODLE_BOOTSTRAP_LOCKED=yes flock --close --conflict-exit-code "$conflict" --timeout "$patience" \
     /run/lock/moodle-aws-toolkit-bootstrap.lock "$script" "$@" || code=$?
   if ((code == conflict)); then
-    die "$ex_tempfail" 'another run on this host has been under way for 600 s'
+    die "$ex_tempfail" "another run on this host has been under way for $patience s"
   fi
   exit "$code"
 }
@@ -130,6 +130,7 @@ prepare() {
   rm -rf --one-file-system -- "$work" # of a run that was killed
   mkdir -p -- "${work%/*}"
   mkdir -m 0700 -- "$work"
+  owns_work=yes
   if [[ ! $dry_run ]]; then
     mkdir -p -- "$log_folder"
     touch -- "$log_file"

@@ -18,6 +18,7 @@ changes=0 # how many things this run has changed
 step=start
 quiet=
 dry_run=
+owns_work= # not while another run is under way
 
 write_line() { # TEXT
   local line
@@ -55,7 +56,7 @@ die() { # CODE REASON [HINT]
   if [[ ${3:-} ]]; then
     write_line "hint: $3"
   fi
-  if [[ -d $work ]]; then
+  if [[ $owns_work ]]; then
     printf '%s' "$step: $2" >"$work/reason"
   fi
   exit "$1"

@@ -39,6 +39,10 @@ write_pool() {
   local size
   size=$(pool_size)
   cat >"$work/pool" <<END
+[global]
+; A reload lets requests end that take no longer; those that come meanwhile wait. Without it, it cuts them off.
+process_control_timeout = 10s
+
 [moodle]
 user = www-data
 group = www-data

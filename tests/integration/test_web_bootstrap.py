@@ -73,14 +73,18 @@ class WebBootstrap(unittest.TestCase):
         server.path("root/user-data").write_text(text)
         server.store_facts()
         server.program("usr/local/bin/apt-get", 'echo "no mirror" >&2; exit 100\n')
+        server.program("usr/local/bin/sleep", "")
         run = functools.partial(server.root.run, ["bash", "/root/user-data"], env=server.environment(), check=False)
         self.assertEqual(run().code, 100)
         server.signalled("FAILURE", ".*: cannot install curl from the Debian mirror$")
-        server.program("usr/local/bin/apt-get", 'case "$*" in\n  update* | *agent.deb*) ;;\n'
-                                                '  *) exec /usr/bin/apt-get "$@" ;;\nesac\n')
+        server.program("usr/local/bin/apt-get", 'case "$*" in\n  update*) rm /root/locked || exit 0; echo "Could not get lock" >&2; exit 100 ;;\n'
+                                                '  *agent.deb*) ;;\n  *) exec /usr/bin/apt-get "$@" ;;\nesac\n')
         server.program("usr/local/bin/curl", 'case $1 in\n  -fsSLo) printf "another package" >"$2" ;;\n'
                                              '  *) exec /usr/bin/curl "$@" ;;\nesac\n')
+        server.path("root/locked").write_text("")
         self.assertEqual(run().code, 1)
+        self.assertFalse(server.path("root/locked").exists(), "apt's lists were locked at first")
+        server.path("usr/local/bin/sleep").unlink()
         server.signalled("FAILURE", ".*: cannot use that package of moodle-aws-toolkit: its SHA-256 is another one$")
         server.program("usr/local/bin/curl", f'case $1 in\n  -fsSLo) cp "/srv/archives/{server.package.name}" "$2" ;;\n'
                                              '  *) exec /usr/bin/curl "$@" ;;\nesac\n')
@@ -311,10 +315,15 @@ class WebBootstrap(unittest.TestCase):
         other.stdin.flush()
         self.assertEqual(other.stdout.readline(), "locked\n")
         server.store_facts()
-        waiting = server.root.popen(server.command("--only", "install"), env=server.environment(),
+        waiting = server.root.popen(server.command("--only", "install", "--signal-url", server.signal_url), env=server.environment(),
                                     stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
         wait_until(lambda: server.database.sql(
             "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") == "1", "it waits")
+        # Another run on this host, as the timer begins it, gives up; that is no failure of the first one.
+        ran = server.root.run(server.command("--only", "password"), check=False,
+                              env={**server.environment(), "MOODLE_BOOTSTRAP_PATIENCE": "1"})
+        self.assertEqual((ran.code, ran.out), (75, ""), ran.err)
+        self.assertIn("another run on this host has been under way for 1 s", ran.err)
         server.database.sql(
             "SET ROLE moodle; CREATE TABLE mdl_config (name text, value text); CREATE TABLE mdl_user (password text);"
             "INSERT INTO mdl_config VALUES ('rolesactive', '1')")
@@ -322,6 +331,7 @@ class WebBootstrap(unittest.TestCase):
         other.stdout.close()
         out, err = waiting.communicate(timeout=60)
         self.assertEqual((waiting.returncode, out), (0, b"#facts 1\nbootstrap-result=unchanged\n#end\n"), err)
+        self.assertEqual(server.listener.signals, [])
         self.assertEqual(server.database.sql("SELECT count(*) FROM pg_tables WHERE tablename LIKE 'm%'"), "2")
 
     def test_killed_at_ten_points_it_ends_the_same(self):
