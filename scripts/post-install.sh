@@ -22,6 +22,7 @@
 #     The first server that fails ends it. Everybody has to log in again, once. Servers that came up
 #     meanwhile are done, too, until there is none left.
 #  5. Only now update the stack to the wanted number of servers: those that come agree with those that are.
+#     The same update protects the stack's database from deletion.
 # So at no time do two servers disagree about where sessions live, except, when several run at step 4,
 # from the first one's switch to the last one's. A larger --batch makes that shorter.
 #
@@ -140,7 +141,7 @@ step 4 "the sessions"
 switch_sessions
 
 step 5 "the number of web servers"
-update_stack WebMin="$asg_min" WebMax="$asg_max"
+go_into_production
 
 if [[ $apply ]]; then
   say "done: the site is in production"

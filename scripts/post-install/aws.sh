@@ -32,7 +32,7 @@ aws_status() { # STATUS MESSAGE
       *,*InvalidClientTokenId* | *,*"Unable to locate credentials"* | *,*UnrecognizedClient*) echo 77 ;;
     *,*ValidationError*"does not exist"*) echo 66 ;;
     *,*Throttling* | *,*"Rate exceeded"* | *,*RequestLimitExceeded*) echo 75 ;;
-    *,*InvalidInstanceId* | *,*InvalidDocument* | 253,*) echo 78 ;;
+    *,*InvalidDocument* | 253,*) echo 78 ;;
     252,*) echo 70 ;;
     *) echo 69 ;;
   esac

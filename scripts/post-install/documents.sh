@@ -1,14 +1,42 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # the variables of the script that sources this
 # Sourced by post-install.sh: the steps that run a document on web servers.
 
-# Sets $servers to the instances that serve pages.
+# Sets $servers to the instances that serve pages, and $coming to those that do not yet: a new one is in
+# service for its group long before its site is there, so the load balancer is asked.
 read_servers() {
-  local answer
-  answer=$(call_aws autoscaling describe-auto-scaling-groups --auto-scaling-group-names "$group" \
-    --query "AutoScalingGroups[0].Instances[?LifecycleState=='InService'].InstanceId" --output text)
-  read -r -a servers <<<"$answer"
-  [[ ${servers[0]:-None} != None ]] || die 75 "no web server of $group is in service" \
+  local answer targets healthy id there
+  answer=$(call_aws autoscaling describe-auto-scaling-groups --auto-scaling-group-names "$group" --output text \
+    --query "AutoScalingGroups[0].[TargetGroupARNs[0], join(' ', Instances[?LifecycleState=='InService' || \
+starts_with(LifecycleState, 'Pending')].InstanceId)]")
+  IFS=$'\t' read -r targets there <<<"$answer"
+  [[ ${targets:-None} != None ]] || die 78 "$group stands behind no load balancer" "name the main stack"
+  healthy=" $(call_aws elbv2 describe-target-health --target-group-arn "$targets" --output text \
+    --query "join(' ', TargetHealthDescriptions[?TargetHealth.State=='healthy'].Target.Id)") "
+  servers=() coming=()
+  for id in $there; do
+    if [[ $healthy == *" $id "* ]]; then
+      servers+=("$id")
+    else
+      coming+=("$id")
+    fi
+  done
+  ((${#servers[@]} > 0)) || die 75 "no web server of $group serves pages" \
     "a new server first installs the site: try again in a few minutes"
+}
+
+all_serve() {
+  read_servers
+  ((${#coming[@]} == 0))
+}
+
+# As read_servers(), when all serve pages: one that is still coming up may have read facts that are old.
+await_servers() {
+  read_servers
+  ((${#coming[@]} > 0)) || return 0
+  say "not yet serving pages: ${coming[*]}"
+  [[ $apply ]] || return 0
+  await "$command_timeout" all_serve || die 75 "${coming[*]}: no pages after $command_timeout s" \
+    "look at its log, or terminate it; then run this again"
 }
 
 # The parameters of a document, as JSON. Nothing in the values has to be escaped: post-install.sh and
@@ -110,7 +138,7 @@ on_all_servers() { # DOCUMENT PARAMETERS
   local -A visited=()
   local todo size=1 server
   while :; do
-    read_servers
+    await_servers
     todo=()
     for server in "${servers[@]}"; do
       [[ ${visited[$server]:-} ]] || todo+=("$server")

@@ -95,6 +95,15 @@ update_stack() { # PARAMETER=VALUE...
   read_site
 }
 
+# The last update: more servers, and a database that refuses to be deleted, which the installation's does not.
+go_into_production() {
+  local -A values
+  read_parameters
+  set -- WebMin="$asg_min" WebMax="$asg_max"
+  [[ ! ${values[DbDeletionProtection]+there} ]] || set -- "$@" DbDeletionProtection=true
+  update_stack "$@"
+}
+
 # Makes sure that there is a session cache, whether the stack makes it or was told of it.
 need_session_cache() {
   local -A values

@@ -21,7 +21,7 @@ GROUP = "Moodle-Web-6F5E4D3C2B1A-Group-1QAZ2WSX"
 CONFIG = "/var/www/moodle/html/config.php"
 FACTS = "/etc/moodle-aws-toolkit/site.facts"
 LOG = "/var/log/apache2/access.log"
-READING = {"describe-stacks", "describe-network-interfaces", "describe-auto-scaling-groups"}
+READING = {"describe-stacks", "describe-network-interfaces", "describe-auto-scaling-groups", "describe-target-health"}
 DONE = "post-install.sh: done: the site is in production\n"
 
 
@@ -44,7 +44,8 @@ class Fleet(CommandTest):
             "StackName": "Moodle", "StackStatus": "CREATE_COMPLETE", "CreationTime": "2024-05-02T08:00:00.000Z",
             "Capabilities": ["CAPABILITY_IAM"],
             "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in (
-                ("WebMin", "1"), ("DomainName", ""), ("UseSessionCache", "false"), ("WebMax", "1"))],
+                ("WebMin", "1"), ("DomainName", ""), ("UseSessionCache", "false"), ("WebMax", "1"),
+                ("DbDeletionProtection", "false"))],
             "Outputs": [{"OutputKey": key, "OutputValue": value} for key, value in (
                 ("SiteUrl", "http://moodle.example.org"), ("WebAsg", GROUP), ("DocumentPrefix", PREFIX),
                 ("AlbDnsName", "Moodl-Publi-1X2Y3Z4W5V6U-1234567890.us-east-1.elb.amazonaws.com"),
@@ -152,15 +153,15 @@ class Steps(Fleet):
                "--parameters", f'{{"Action":["set"],{at}}}', "--max-concurrency", "1", "--max-errors", "0", *rest]
               for name in (first, second)),
             ["aws", "cloudformation", "update-stack", "--stack-name", "Moodle", "--use-previous-template", "--capabilities",
-             "CAPABILITY_IAM", "--parameters", "ParameterKey=DomainName,UsePreviousValue=true",
-             "ParameterKey=UseSessionCache,ParameterValue=true", "ParameterKey=WebMax,UsePreviousValue=true",
+             "CAPABILITY_IAM", "--parameters", "ParameterKey=DbDeletionProtection,UsePreviousValue=true",
+             "ParameterKey=DomainName,UsePreviousValue=true", "ParameterKey=UseSessionCache,ParameterValue=true", "ParameterKey=WebMax,UsePreviousValue=true",
              "ParameterKey=WebMin,UsePreviousValue=true"],
             *(["aws", "ssm", "send-command", "--document-name", f"{PREFIX}-switch-sessions", "--instance-ids", name,
                "--parameters", f'{{"Action":["set"],{at}}}', "--max-concurrency", "1", "--max-errors", "0", *rest]
               for name in (first, second)),
             ["aws", "cloudformation", "update-stack", "--stack-name", "Moodle", "--use-previous-template", "--capabilities",
-             "CAPABILITY_IAM", "--parameters", "ParameterKey=DomainName,UsePreviousValue=true",
-             "ParameterKey=UseSessionCache,UsePreviousValue=true", "ParameterKey=WebMax,ParameterValue=6",
+             "CAPABILITY_IAM", "--parameters", "ParameterKey=DbDeletionProtection,ParameterValue=true",
+             "ParameterKey=DomainName,UsePreviousValue=true", "ParameterKey=UseSessionCache,UsePreviousValue=true", "ParameterKey=WebMax,ParameterValue=6",
              "ParameterKey=WebMin,ParameterValue=2"]])
 
     def test_one_server_first_then_batches(self):
@@ -230,7 +231,26 @@ class Steps(Fleet):
 
     def test_no_server(self):
         self.start({})
-        self.refused(75, f"no web server of {GROUP} is in service")
+        self.refused(75, f"no web server of {GROUP} serves pages")
+        self.stand_ins(1, 2)
+        self.keep("fleet.json", {**self.read("fleet.json"), "coming": [server(1), server(2)]})
+        self.refused(75, f"no web server of {GROUP} serves pages", "--apply")
+        self.assertEqual(self.made("send-command"), [])
+
+    def test_a_server_that_is_coming_up_is_waited_for(self):
+        stubs = self.stand_ins(1, 2)
+        # Looked at: at the installation, then until it is there.
+        self.keep("fleet.json", {**self.read("fleet.json"), "coming": 3 * [server(2)]})
+        done = self.post_install("--apply")
+        self.assertEqual(done.code, 0, done)
+        self.assertIn(f"post-install.sh: not yet serving pages: {server(2)}\n", done.err)
+        self.assertEqual(self.switched(stubs), [True, True])
+        self.keep("fleet.json", {**self.read("fleet.json"), "coming": 1000 * [server(2)]})
+        clock = self.write("clock", "sleep() { SECONDS=$((SECONDS + 100)); }\n")
+        done = self.post_install("--apply", "--command-timeout", "60", BASH_ENV=str(clock))
+        self.assertEqual(done.code, 75, done)
+        self.assertIn(f"error: {server(2)}: no pages after 60 s\n", done.err)
+        self.assertEqual(self.post_install().code, 0, "a dry run does not wait")
 
     def test_what_aws_refuses(self):
         self.stand_ins(1)
@@ -333,7 +353,8 @@ class Sandbox(Fleet):
         self.assertTrue(done.out.endswith("\npost-install-result=changed\n#end\n"), done.out)
         values = {entry["ParameterKey"]: entry["ParameterValue"]
                   for entry in self.read("stacks.json")["Stacks"][0]["Parameters"]}
-        self.assertEqual(values, {"WebMin": "2", "WebMax": "6", "UseSessionCache": "true", "DomainName": ""})
+        self.assertEqual(values, {"WebMin": "2", "WebMax": "6", "UseSessionCache": "true", "DomainName": "",
+                                  "DbDeletionProtection": "true"})
         after = self.files()
         for path in before:
             self.assertNotEqual(after[path], before[path], path)

@@ -195,10 +195,12 @@ class Facts(CommandTest):
             self.assertIn(line, template)
 
     def test_old_ones_are_not_used(self):
-        self.bootstrap.add("web-bootstrap.sh", "echo 'no answer' >&2\nexit 75\n")
-        done = self.run_check()
-        self.assertEqual((done.code, done.out), (UNAVAILABLE, ""))
-        self.assertTrue(done.err.startswith(f"no answer\nswitch-sessions: error: cannot bring {self.facts} up to date\n"))
+        for code, wanted, error in ((77, UNAVAILABLE, f"cannot bring {self.facts} up to date"),
+                                    (75, 75, "this server is still being set up")):
+            self.bootstrap.add("web-bootstrap.sh", f"echo 'no answer' >&2\nexit {code}\n")
+            done = self.run_check()
+            self.assertEqual((done.code, done.out), (wanted, ""))
+            self.assertTrue(done.err.startswith(f"no answer\nswitch-sessions: error: {error}\n"), done)
         self.assertEqual(self.stubs.calls(), [])
 
     def test_a_host_that_was_set_up_otherwise_keeps_its_own(self):

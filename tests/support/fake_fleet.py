@@ -6,7 +6,8 @@ test's own process (serve()). Beside what fake_aws.py keeps, $FAKE_AWS holds
     interfaces.json  what describe-network-interfaces prints
     updates.json     {"PARAMETER=VALUE": {"OutputKey": "value", ...}}: what such an update adds to the outputs
     fleet.json       {"group": NAME, "servers": {ID: {"environment": {...}, "files": {PATH: PATH}}}}: what
-                     each server's agent has in its environment, and where its files really are
+                     each server's agent has in its environment, and where its files really are; "coming":
+                     the servers that do not serve pages yet, each time one less
     commands/ID      is written: what a command did on each server"""
 
 import contextlib
@@ -24,6 +25,7 @@ import ssm_agent
 from fake_aws import SYNTAX, Failure, call, data, folder, service_error
 
 PREFIX = "Moodle-SsmDocuments-1A2B3C4D5E6F-"
+TARGETS = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/Moodl-Targe-1A2B/0123456789abcdef"
 
 
 def keep(name: str, document):
@@ -97,7 +99,22 @@ def describe_auto_scaling_groups(options, _):
         return {"AutoScalingGroups": []}
     servers = [{"InstanceId": server, "LifecycleState": "InService"} for server in fleet["servers"]]
     servers.append({"InstanceId": "i-0aaaaaaaaaaaaaaaa", "LifecycleState": "Terminating"})
-    return {"AutoScalingGroups": [{"AutoScalingGroupName": fleet["group"], "Instances": servers}]}
+    return {"AutoScalingGroups": [{"AutoScalingGroupName": fleet["group"], "Instances": servers,
+                                   "TargetGroupARNs": [TARGETS]}]}
+
+
+@call("elbv2", "describe-target-health", {"--target-group-arn": True})
+def describe_target_health(options, _):
+    """Each time one of those that are coming up is done."""
+    if options.get("--target-group-arn") != TARGETS:
+        raise service_error("DescribeTargetHealth", "TargetGroupNotFound", "One or more target groups not found")
+    fleet = data("fleet.json")
+    coming = fleet.get("coming", [])
+    if coming:
+        keep("fleet.json", {**fleet, "coming": coming[1:]})
+    return {"TargetHealthDescriptions": [
+        {"Target": {"Id": server, "Port": 80}, "TargetHealth": {"State": "initial" if server in coming else "healthy"}}
+        for server in (*fleet["servers"], "i-0aaaaaaaaaaaaaaaa")]}
 
 
 document_names = functools.cache(ssm_agent.names)
