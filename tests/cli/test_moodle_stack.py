@@ -260,7 +260,7 @@ class ParameterFiles(StackTest):
 
     def test_install_has_one_server_and_no_session_cache(self):
         file = self.parameters("--phase", "install", *SOFTWARE)
-        for name, value in {"UseSessionCache": "false", "WebMin": "1", "WebMax": "1",
+        for name, value in {"UseSessionCache": "false", "WebMin": "1", "WebMax": "1", "DbDeletionProtection": "false",
                             "PackageSha256": "0" * 64, "AppCacheEngine": "valkey"}.items():
             self.assertEqual(file[name], {"ParameterValue": value})
         main_text = (self.generate() / "main.yaml").read_text()
@@ -268,16 +268,27 @@ class ParameterFiles(StackTest):
                               .split("\nConditions:")[0], re.MULTILINE)
         self.assertEqual(list(file), declared)
 
-    def test_production_changes_three_and_keeps_the_rest(self):
+    def test_production_changes_four_and_keeps_the_rest(self):
         file = self.parameters("--phase", "production", "--web-asg-min", "2", "--web-asg-max", "6",
                                "--set", "WebLogDays=90")
         changed = {name: entry for name, entry in file.items() if "ParameterValue" in entry}
         self.assertEqual(changed, {"UseSessionCache": {"ParameterValue": "true"},
+                                   "DbDeletionProtection": {"ParameterValue": "true"},
                                    "WebMin": {"ParameterValue": "2"},
                                    "WebMax": {"ParameterValue": "6"},
                                    "WebLogDays": {"ParameterValue": "90"}})
         self.assertTrue(all(entry == {"UsePreviousValue": True}
                             for name, entry in file.items() if name not in changed))
+
+    def test_the_databases_protection_may_be_set_otherwise(self):
+        for phase, value in (("install", "true"), ("production", "false")):
+            file = self.parameters("--phase", phase, "--web-asg-min", "1", "--web-asg-max", "1", *SOFTWARE,
+                                   "--set", f"DbDeletionProtection={value}")
+            self.assertEqual(file["DbDeletionProtection"], {"ParameterValue": value})
+        file = self.parameters("--phase", "install", "--without", "database", *SOFTWARE, "--set", "DbHost=db.example.org",
+                               "--set", "DbPort=5432", "--set", "DbName=moodle", "--set", "DbUser=moodle",
+                               "--set", "DbSecretArn=arn:aws:secretsmanager:us-east-1:123456789012:secret:x")
+        self.assertNotIn("DbDeletionProtection", file)
 
     def test_the_numbers_may_come_from_facts(self):
         file = self.parameters("--phase", "production", "-f", "-",

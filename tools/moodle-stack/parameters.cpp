@@ -13,6 +13,7 @@ namespace {
 
 constexpr const char* web_min = "WebMin";
 constexpr const char* web_max = "WebMax";
+constexpr const char* deletion_protection = "DbDeletionProtection";
 
 using Values = std::map<std::string, std::string>;
 
@@ -59,6 +60,14 @@ void impose(const aws::Plan& plan, Values& values, const std::string& name,
   }
 }
 
+/// Sets what suits the phase, unless an option says otherwise.
+void propose(const aws::Plan& plan, Values& values, const std::string& name,
+             const std::string& value) {
+  if (plan.parameter(name) != nullptr) {
+    values.emplace(name, value);
+  }
+}
+
 /// The installation wizard does not survive session caching, and its load would scale the group out
 /// in the middle of it.
 void impose_install(const aws::Plan& plan, Values& values) {
@@ -74,12 +83,15 @@ void impose_install(const aws::Plan& plan, Values& values) {
       "the production phase";
   impose(plan, values, web_min, "1", servers);
   impose(plan, values, web_max, "1", servers);
+  // There is nothing to protect yet, and a first deployment that fails could not be rolled back.
+  propose(plan, values, deletion_protection, "false");
 }
 
 void impose_production(const aws::Plan& plan, Values& values) {
   for (const std::string& name : switches_of(plan)) {
     impose(plan, values, name, "true", "--without leaves the component out altogether");
   }
+  propose(plan, values, deletion_protection, "true");
   if (plan.parameter(web_min) == nullptr) {
     return;
   }
