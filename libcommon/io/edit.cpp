@@ -29,7 +29,7 @@ void write(const Snapshot& snapshot, const std::string& after) {
 /// Whether a killed run left something, or a run that goes on has it there now.
 bool leaves_something(const Edit& edit, const Snapshot& snapshot) {
   return !stray_replacements(snapshot.path).empty()
-         || (!edit.lock_file.empty() && ::access(edit.lock_file.c_str(), F_OK) == 0);
+         || (edit.lock_file && ::access(edit.lock_file().c_str(), F_OK) == 0);
 }
 
 Outcome show(const Snapshot& snapshot, const std::string& after, const cli::EditMode& mode,

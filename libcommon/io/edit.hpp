@@ -29,9 +29,10 @@ struct Edit {
   std::function<void(const std::string& after)> verify;
   /// Takes the lock for the file at this resolved path.
   std::function<std::unique_ptr<Lock>(const std::string& path)> lock;
-  /// The file whose existence is that lock; empty when there is none such. A killed run may have
-  /// left it behind, so a run that finds it takes the lock even if it has nothing to change.
-  std::string lock_file;
+  /// The file whose existence is that lock, asked for after the plan; not set when there is none
+  /// such. A killed run may have left it behind, so a run that finds it takes the lock even if it
+  /// has nothing to change.
+  std::function<std::string()> lock_file;
 };
 
 enum class Outcome { unchanged, changed, planned };

@@ -4,6 +4,7 @@
 #include "cli/text.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <functional>
 
 namespace moodle {
@@ -36,6 +37,42 @@ bool is_plain(const Value& value) {
                           [](const auto& entry) { return is_plain(entry.second); });
   }
   return !std::holds_alternative<php::Opaque>(value.variant());
+}
+
+/// Whether a token can be part of a literal: what PHP's var_export writes, and the short forms of
+/// it.
+bool is_literal(std::string_view token) {
+  constexpr std::string_view signs = "=()[],;-+.";
+  if (token.size() == 1 && signs.find(token.front()) != std::string_view::npos) {
+    return true;
+  }
+  constexpr std::array words{"=>", "array", "true", "false", "null"};
+  const char first = token.front();
+  return (first >= '0' && first <= '9') || first == '.' || first == '\''
+         || (first == '"' && token.size() > 1)
+         || std::any_of(words.begin(), words.end(), [&](std::string_view word) {
+              return std::equal(
+                  token.begin(), token.end(), word.begin(), word.end(),
+                  [](unsigned char a, unsigned char b) { return std::tolower(a) == b; });
+            });
+}
+
+/// The line of the first token behind `$configuration =` that is more than a literal, or of another
+/// variable in front of it.
+std::optional<int> find_computation(php::Runtime& php, const std::string& content) {
+  bool begun = false;
+  for (const php::Token& token : php.tokens(content)) {
+    const std::string_view text = std::string_view(content).substr(token.offset, token.length);
+    if (token.kind != php::TokenKind::other && token.kind != php::TokenKind::include) {
+      continue;
+    }
+    const bool is_target = text == "$configuration";
+    if (begun ? !is_target && !is_literal(text) : text.starts_with('$') && !is_target) {
+      return token.line;
+    }
+    begun |= is_target;
+  }
+  return std::nullopt;
 }
 
 /// One entry of `modemappings`, as set_mode_mappings writes it.
@@ -147,31 +184,28 @@ CacheConfig CacheConfig::parse(php::Runtime& php, const std::string& path,
                           .stop_marker = {},
                           .constants = {"MOODLE_INTERNAL"},
                           .variables = {"configuration"}});
-  const auto fail = [&](ExitCode code, std::string_view why, std::string hint = {}) {
-    return Error(code, fmt::format("{} is no cache configuration: {}", shown(path), why),
-                 std::move(hint));
+  const auto fail = [&](std::string_view why) {
+    return Error(ExitCode::data, fmt::format("{} is no cache configuration: {}", shown(path), why));
   };
   if (run.end == php::Run::End::failed) {
-    throw fail(ExitCode::data, fmt::format("line {}: {}", run.line, shown(run.message)));
+    throw fail(fmt::format("line {}: {}", run.line, shown(run.message)));
   }
   Value* const found = run.variables.find("configuration");
   if (run.end != php::Run::End::finished || found == nullptr || found->array() == nullptr) {
-    throw fail(ExitCode::data, "it sets no $configuration array");
+    throw fail("it sets no $configuration array");
   }
   if (!is_plain(*found)) {
-    throw fail(ExitCode::data, "it holds something that is neither scalar nor array");
+    throw fail("it holds something that is neither scalar nor array");
   }
   CacheConfig config(std::move(*found->array()));
   for (const char* name : sections) {
     const Value* const value = config.configuration_.find(name);
     if (value == nullptr || value->array() == nullptr) {
-      throw fail(ExitCode::data, fmt::format("it has no array '{}'", name));
+      throw fail(fmt::format("it has no array '{}'", name));
     }
   }
-  if (content.find("$CFG") != std::string::npos && config.text(php) != content) {
-    throw fail(ExitCode::config,
-               "it computes its values from $CFG, and writing it would freeze them",
-               "it was written by hand; change it by hand, or let Moodle make a new one");
+  if (config.text(php) != content) { // not what Moodle writes
+    config.computed_line_ = find_computation(php, content);
   }
   return config;
 }
@@ -228,6 +262,16 @@ std::vector<std::string> CacheConfig::chain(CacheMode mode) const {
     names.push_back(std::move(name));
   }
   return names;
+}
+
+const Array* CacheConfig::first_lock() const {
+  for (const auto& [key, lock] : section("locks").entries) {
+    const Array* const entry = lock.array();
+    if (entry != nullptr && entry->find("name") != nullptr) {
+      return entry;
+    }
+  }
+  return nullptr;
 }
 
 std::string CacheConfig::default_lock() const {

@@ -42,11 +42,15 @@ std::vector<net::Endpoint> store_servers(const php::Array& store);
 class CacheConfig {
 public:
   /// Evaluates the file's bytes. Throws cli::Error{data} when they do not give a $configuration of
-  /// scalars and arrays, {config} when that is computed, so that writing it would freeze it.
+  /// scalars and arrays.
   static CacheConfig parse(php::Runtime& php, const std::string& path, const std::string& content);
 
   /// Moodle's own bytes for it.
   [[nodiscard]] std::string text(php::Runtime& php) const;
+
+  /// The line in which the file computes something, which writing it would freeze; none where all
+  /// that it says are literals.
+  [[nodiscard]] std::optional<int> computed_line() const noexcept { return computed_line_; }
 
   [[nodiscard]] std::vector<std::string> store_names() const;
   /// The whole entry of a store: name, plugin, configuration, …; null when there is none.
@@ -63,6 +67,9 @@ public:
   /// config_writer::set_mode_mappings does. Throws cli::Error{config} for a store that does not
   /// exist or does not serve the mode.
   void set_chain(CacheMode mode, const std::vector<std::string>& stores);
+  /// The first of the locks, which Moodle's own writer takes (Moodle 3.3 to 4.5
+  /// cache/classes/config_writer.php, config_save); null when there is none.
+  [[nodiscard]] const php::Array* first_lock() const;
   /// The stores that mappings name and that do not exist: Moodle passes over such mappings without
   /// a word.
   [[nodiscard]] std::vector<std::string> missing_stores() const;
@@ -75,7 +82,7 @@ public:
   /// (Moodle 3.3 to 4.5 cache/classes/config.php, load); the file that it makes first lacks it.
   void complete();
 
-  bool operator==(const CacheConfig&) const = default;
+  bool operator==(const CacheConfig& other) const { return configuration_ == other.configuration_; }
 
 private:
   explicit CacheConfig(php::Array configuration) : configuration_(std::move(configuration)) {}
@@ -88,6 +95,7 @@ private:
   void refuse_default_store(const std::string& name) const;
 
   php::Array configuration_;
+  std::optional<int> computed_line_;
 };
 
 } // namespace moodle

@@ -2,6 +2,8 @@
 
 #include "cli/error.hpp"
 
+#include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <sys/stat.h>
 #include <thread>
@@ -48,6 +50,32 @@ void await_moodles_rename(const std::string& temporary) {
   }
 }
 
+/// As cachelock_file's constructor finds it: an absolute path is taken if it is there, and is a
+/// name below cachedir otherwise.
+std::string lock_folder(const Site& site, const CacheConfig* config) {
+  std::string folder = "filelocks";
+  if (const php::Array* const lock = config == nullptr ? nullptr : config->first_lock()) {
+    const php::Value* const dir = lock->find("dir");
+    if (lock->text("type") != "cachelock_file" || dir == nullptr) {
+      throw Error(
+          ExitCode::config,
+          fmt::format("Moodle's lock on its cache configuration, '{}', is no folder of files",
+                      shown(lock->text("name"))),
+          "change the configuration on Moodle's own page");
+    }
+    folder = dir->scalar_text().value_or("");
+    struct stat status {};
+    if (folder.find('/') != std::string::npos && !folder.starts_with('.')
+        && ::stat(folder.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) {
+      return folder;
+    }
+    std::replace_if(
+        folder.begin(), folder.end(),
+        [](unsigned char c) { return c >= 0x80 || (std::isalnum(c) == 0 && c != '_'); }, '_');
+  }
+  return site.cachedir() + "/" + folder;
+}
+
 } // namespace
 
 void CacheLockOptions::declare(cli::Options& options) {
@@ -58,21 +86,22 @@ void CacheLockOptions::declare(cli::Options& options) {
                "remove a lock whose holder is gone, or that Moodle still holds after the timeout");
 }
 
-std::string cache_lock_path(const Site& site) {
-  return site.cachedir() + "/filelocks/configwrite.lock";
+std::string cache_lock_path(const Site& site, const CacheConfig* config) {
+  return lock_folder(site, config) + "/configwrite.lock";
 }
 
-std::unique_ptr<io::Lock> lock_cache_config(const Site& site, const std::string& command,
+std::unique_ptr<io::Lock> lock_cache_config(const Site& site, const CacheConfig& config,
+                                            const std::string& command,
                                             const CacheLockOptions& options) {
   const std::string cachedir = site.cachedir();
-  const std::string folder = cachedir + "/filelocks";
+  const std::string folder = lock_folder(site, &config);
   if (::access(folder.c_str(), F_OK) != 0) {
     const std::string above = cachedir.substr(0, cachedir.rfind('/'));
     make_folder(cachedir, above.empty() ? "/" : above, site.directory_permissions());
     make_folder(folder, cachedir, site.directory_permissions());
   }
   io::ExclusiveFile::Request request;
-  request.path = cache_lock_path(site);
+  request.path = cache_lock_path(site, &config);
   request.command = command;
   request.timeout = options.timeout;
   request.break_lock = options.break_lock;

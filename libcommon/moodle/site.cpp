@@ -158,7 +158,12 @@ std::string Site::cache_config_path() const {
   if (alternative.empty()) {
     return dataroot() + "/muc/config.php";
   }
-  return is_directory(alternative) ? alternative + "/cacheconfig.php" : alternative;
+  if (is_directory(alternative)) {
+    return alternative + "/cacheconfig.php";
+  }
+  const std::size_t slash = alternative.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : alternative.substr(0, slash + 1);
+  return is_directory(folder) ? alternative : dataroot() + "/muc/config.php";
 }
 
 unsigned Site::directory_permissions() const {

@@ -61,7 +61,8 @@ struct Site {
   /// data_folder("cachedir"); throws as dataroot() does when that is needed for it.
   [[nodiscard]] std::string cachedir() const;
   /// Where the cache configuration is kept (Moodle 4.5 cache/classes/config.php,
-  /// get_config_file_path): altcacheconfigpath, or dataroot/muc/config.php.
+  /// get_config_file_path): altcacheconfigpath, or dataroot/muc/config.php, also where the former's
+  /// folder is not there. (Moodle also passes over one that the web server may not write.)
   [[nodiscard]] std::string cache_config_path() const;
   /// The mode of folders that Moodle makes: $CFG->directorypermissions, by default 02777.
   [[nodiscard]] unsigned directory_permissions() const;

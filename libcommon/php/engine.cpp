@@ -8,11 +8,13 @@
 #include "php/runtime.hpp"
 
 #include <algorithm>
+#include <array>
 #include <fcntl.h>
 #include <filesystem>
 #include <string>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <utility>
 
 // Zend's headers are C, and not written for our warnings.
 #pragma GCC diagnostic push
@@ -438,9 +440,15 @@ Value answer(const Array& request) {
   return what == "var_export" ? var_export(request) : has_constant(request);
 }
 
-/// Functions whose answer depends on the extensions that are loaded: a script that calls one has to
-/// be run with the host's ini files.
-template <int Slot>
+/// Functions whose answer depends on the extensions that are loaded, or on the ini files: a script
+/// that calls one has to be run with those of the host. Of constants only a missing one tells, by
+/// the error that it is: defined() is compiled to no call.
+constexpr std::array watched{"extension_loaded", "get_loaded_extensions", "get_extension_funcs",
+                             "phpversion",       "class_exists",          "interface_exists",
+                             "method_exists",    "function_exists",       "is_callable",
+                             "ini_get",          "ini_get_all",           "get_cfg_var"};
+
+template <std::size_t Slot>
 struct Watched {
   static inline zif_handler original = nullptr;
   static void call(INTERNAL_FUNCTION_PARAMETERS) {
@@ -449,7 +457,8 @@ struct Watched {
     }
     original(INTERNAL_FUNCTION_PARAM_PASSTHRU);
   }
-  static void install(const char* name) {
+  static void install() {
+    const char* const name = watched[Slot];
     auto* function = static_cast<zend_internal_function*>(
         zend_hash_str_find_ptr(CG(function_table), name, std::char_traits<char>::length(name)));
     original = function->handler;
@@ -457,15 +466,17 @@ struct Watched {
   }
 };
 
+template <std::size_t... Slots>
+void watch(std::index_sequence<Slots...>) {
+  (Watched<Slots>::install(), ...);
+}
+
 void install_hooks() {
   // Zend's own compiler, not OPcache's: that one looks at the file instead of at our bytes.
   zend_compile_file = compile_unless_stopped;
   next_resolve_path = zend_resolve_path;
   zend_resolve_path = resolve_path;
-  Watched<0>::install("extension_loaded");
-  Watched<1>::install("class_exists");
-  Watched<2>::install("function_exists");
-  Watched<3>::install("get_loaded_extensions");
+  watch(std::make_index_sequence<watched.size()>());
 }
 
 size_t discard(const char*, size_t length) {

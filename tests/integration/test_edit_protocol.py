@@ -122,6 +122,22 @@ class Locked(EditTest):
         self.succeed(MUC_SET, "--lock-timeout", "0.1", "--break-lock")
         self.assertFalse(self.lock.exists())
 
+    def test_it_is_the_lock_that_moodle_takes(self):
+        before = self.muc.read_text()
+        for folder, found in (("other-locks", self.data / "cache" / "other_locks"), (f"{self.dir}/locks", self.dir / "locks")):
+            found.mkdir(parents=True)
+            self.muc.write_text(before.replace("'dir' => 'filelocks'", f"'dir' => '{folder}'"))
+            self.assertNotEqual(self.muc.read_text(), before)
+            (found / "configwrite.lock").touch()
+            self.expect_untouched(*self.on(MUC_SET), "--lock-timeout", "0.1", code=75,
+                                  err=refused("moodle-muc", f"the lock {str(found).replace(str(self.dir), 'DIR')}/configwrite.lock is held by Moodle,"
+                                                            " or left behind by it, since [0-9 :+-]+"))
+            (found / "configwrite.lock").unlink()
+            self.succeed(MUC_SET)
+        self.muc.write_text(before.replace("'type' => 'cachelock_file'", "'type' => 'cachelock_other'"))
+        self.expect_untouched(*self.on(MUC_SET), code=78, err=refused(
+            "moodle-muc", "Moodle's lock on its cache configuration, 'cachelock_file_default', is no folder of files"))
+
     def test_a_lock_that_keeps_changing_hands_is_not_broken(self):
         self.lock.parent.mkdir(parents=True)
         done = threading.Event()

@@ -252,6 +252,22 @@ class Chains(MucTest):
             self.muc_set(*ENDPOINT, err=f"moodle-muc: DIR/{made} changed\n")
             self.assertEqual((self.dir / made).read_bytes(), self.fixture(MAPPED))
         self.assertEqual(self.muc.read_bytes(), self.fixture(BEFORE))
+        # Moodle passes over a place whose folder is not there.
+        self.write_config()
+        self.config.write_text(self.config.read_text().replace(
+            "require_once", f"$CFG->altcacheconfigpath = '{self.dir}/gone/other.php';\nrequire_once"))
+        self.muc_set(*ENDPOINT)
+        self.assertEqual(self.muc.read_bytes(), self.fixture(MAPPED))
+
+    def test_values_that_the_file_computes_are_not_frozen(self):
+        computed = self.fixture(MAPPED).replace(b"'prefix' => ''", b"'prefix' => getenv('SITE') ?: ''")
+        self.assertNotEqual(computed, self.fixture(MAPPED))
+        self.muc.write_bytes(computed)
+        line = computed.split(b"getenv")[0].count(b"\n") + 1
+        self.expect_untouched("moodle-muc", "remove", "--config", self.config, code=78,
+                              err=re.compile(f"moodle-muc: error: .*: line {line} computes a value, .*\nmoodle-muc: hint: .*\n"))
+        self.expect("moodle-muc", "show", "--config", self.config, out=re.compile("(.*\n)*muc-application=elasticache\n(.*\n)*"),
+                    err=re.compile(f"moodle-muc: warning: .*: line {line} computes a value: .*\n"))
 
     def test_show(self):
         self.write_muc(MAPPED)

@@ -215,7 +215,8 @@ Outcome has_space(const Subject& subject) {
 /// The lock that nobody gives up any more: a process that Moodle's code runs in was killed.
 Outcome has_no_old_lock(const Subject& subject) {
   (void)subject.folder("cachedir").status->get();
-  const std::string path = moodle::cache_lock_path(subject.site);
+  const auto& config = subject.caches.config;
+  const std::string path = moodle::cache_lock_path(subject.site, config ? &*config : nullptr);
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) {
     return Outcome::good();

@@ -84,6 +84,12 @@ ExitCode edit(Muc& muc, const cli::EditMode& mode, const moodle::CacheLockOption
     if (*wanted == there) {
       return before; // in other bytes, maybe
     }
+    if (there.computed_line()) {
+      throw Error(ExitCode::config,
+                  fmt::format("{}: line {} computes a value, and writing the file would freeze it",
+                              shown(muc.path), *there.computed_line()),
+                  "it was written by hand; change it by hand, or let Moodle make a new one");
+    }
     wanted->complete();
     return wanted->text(muc.php);
   };
@@ -93,9 +99,9 @@ ExitCode edit(Muc& muc, const cli::EditMode& mode, const moodle::CacheLockOption
                   fmt::format("the new {} would not mean what was planned", shown(muc.path)));
     }
   };
-  edit.lock_file = moodle::cache_lock_path(muc.site);
+  edit.lock_file = [&] { return moodle::cache_lock_path(muc.site, &*wanted); };
   edit.lock = [&](const std::string&) {
-    return moodle::lock_cache_config(muc.site, tool_name, lock);
+    return moodle::lock_cache_config(muc.site, *wanted, tool_name, lock);
   };
   advice.prepare_within(edit, mode);
   const io::Outcome outcome = io::apply(edit, mode, context);
@@ -266,6 +272,11 @@ public:
     Muc muc(site_);
     const CacheConfig config = CacheConfig::parse(
         muc.php, muc.path, io::read_snapshot(muc.path, moodle::max_cache_config_bytes).content);
+    if (config.computed_line()) {
+      context.log().warning(fmt::format(
+          "{}: line {} computes a value: a web server may see another one than this host",
+          shown(muc.path), *config.computed_line()));
+    }
     std::vector<std::string> stores;
     for (const std::string& name : config.store_names()) {
       stores.push_back(describe(name, *config.store(name)));

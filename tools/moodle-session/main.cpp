@@ -212,6 +212,12 @@ private:
     context.log().detail("chosen: " + servers.reason);
     const moodle::SessionSettings wanted = settings_.settings(site, servers);
     if (const auto config = read_cache_config(php, site)) {
+      if (config->computed_line()) {
+        context.log().warning(fmt::format("{}: line {} computes a value: a web server may have "
+                                          "other cache servers than are seen here",
+                                          shown(site.cache_config_path()),
+                                          *config->computed_line()));
+      }
       moodle::refuse_store_servers(*config, servers, settings_.database.value_or(0), servers_,
                                    context.log());
     }

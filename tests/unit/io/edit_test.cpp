@@ -36,7 +36,7 @@ struct Fixture {
                   disturb();
                   return std::unique_ptr<io::Lock>();
                 },
-            .lock_file = folder.file("lock")};
+            .lock_file = [this] { return folder.file("lock"); }};
   }
 };
 

@@ -187,7 +187,32 @@ TEST_CASE_FIXTURE(Fixture, "what is no cache configuration") {
     CAPTURE(content);
     CHECK(code_of([&] { parse(content); }) == cli::ExitCode::data);
   }
-  std::string computed = fixture("moodle-4.1-before.php");
-  computed.replace(computed.find("'9f3f"), 1, "@$CFG->x . '");
-  CHECK(code_of([&] { parse(computed); }) == cli::ExitCode::config);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a file that computes something is known by it") {
+  const std::string before = fixture("moodle-4.1-before.php");
+  const auto with = [&](const std::string& value) {
+    std::string content = before;
+    const std::size_t at = content.find("'9f3f");
+    return content.replace(at, content.find('\'', at + 1) - at + 1, value);
+  };
+  for (const char* computed :
+       {"@$CFG->x . 'a'", "getenv('X')", "$_SERVER['X'] ?? 'a'", "PHP_VERSION", "\"a$b\"",
+        "1 ? 2 : 3", "include 'x.php'", "strtoupper('a')", "Foo::class"}) {
+    CAPTURE(computed);
+    CHECK(parse(with(computed)).computed_line().value_or(0) > 1);
+  }
+  for (const char* literal :
+       {"'b'", "\"b\"", "-1.5", "NULL", "[1, 'a' => true]", "array ( 2, ) /* 2 */"}) {
+    CAPTURE(literal);
+    CHECK_FALSE(parse(with(literal)).computed_line());
+  }
+  CHECK_FALSE(parse(before).computed_line());
+  CHECK(parse("<?php $host = 'a';" + before.substr(5)).computed_line() == 1);
+}
+
+TEST_CASE_FIXTURE(Fixture, "the first lock is the one that Moodle's writer takes") {
+  const CacheConfig config = parse(fixture("moodle-4.5-before.php"));
+  REQUIRE(config.first_lock() != nullptr);
+  CHECK(config.first_lock()->text("dir") == "filelocks");
 }

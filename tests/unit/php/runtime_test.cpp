@@ -92,6 +92,13 @@ TEST_CASE("a script that asks for an extension gets the host's") {
   php::Runtime runtime(patience);
   const Run asked = run(runtime, "<?php $CFG = [extension_loaded('tokenizer')];");
   CHECK(cfg(asked).array()->entries[0].second.truthy());
+  for (const char* question :
+       {"phpversion('tokenizer') !== false", "is_callable('token_get_all')",
+        "method_exists('PhpToken', 'tokenize')", "get_extension_funcs('tokenizer') !== false"}) {
+    CAPTURE(question);
+    php::Runtime fresh(patience);
+    CHECK(cfg(run(fresh, fmt::format("<?php $CFG = {};", question))).truthy());
+  }
   php::Runtime other(patience);
   const Run used = run(other, "<?php $CFG = ctype_digit('1');");
   CHECK(cfg(used).truthy());
