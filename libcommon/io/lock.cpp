@@ -38,10 +38,10 @@ bool same_file(int fd, const std::string& path) {
 }
 
 /// Opens for writing where that is allowed: over NFS an exclusive flock needs it.
-UniqueFd open_for_locking(const std::string& path) {
-  UniqueFd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+UniqueFd open_for_locking(const std::string& path, int flags = 0) {
+  UniqueFd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC | flags));
   if (!fd) {
-    fd.reset(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    fd.reset(::open(path.c_str(), O_RDONLY | O_CLOEXEC | flags));
   }
   return fd;
 }
@@ -112,6 +112,12 @@ Holder read_holder(int fd) {
   return holder;
 }
 
+void remove_lock(const std::string& path) {
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
+    throw system_error(errno, fmt::format("cannot remove the lock {}", shown(path)));
+  }
+}
+
 } // namespace
 
 FileLock::FileLock(const std::string& path, std::chrono::milliseconds timeout) {
@@ -157,32 +163,37 @@ ExclusiveFile::ExclusiveFile(const Request& request) : path_(request.path) {
           forbidden ? ExitCode::no_permission : ExitCode::cannot_create,
           system_error(error, fmt::format("cannot create the lock {}", shown(path_))).message());
     }
-    const UniqueFd other = open_for_locking(path_);
-    if (!other) {
-      if (errno == ENOENT) {
-        continue; // released just now
-      }
+    const bool late = Clock::now() >= end;
+    // Not through a symbolic link: what that names does not have to be there.
+    const UniqueFd other = open_for_locking(path_, O_NOFOLLOW | O_NONBLOCK);
+    if (!other && errno == ELOOP) {
+      throw Error(ExitCode::io, fmt::format("the lock {} is a symbolic link", shown(path_)),
+                  "remove it");
+    }
+    if (!other && errno != ENOENT) {
       throw system_error(errno, fmt::format("cannot look at the lock {}", shown(path_)));
     }
-    const Holder holder = read_holder(other.get());
-    if (holder.dead && !same_file(other.get(), path_)) {
-      continue; // not dead, but done: released since the file was opened
-    }
-    const bool late = Clock::now() >= end;
-    const bool stayed = first.value_or(identity(other.get())) == identity(other.get());
-    first = first.value_or(identity(other.get()));
-    if (request.break_lock && (holder.ours ? holder.dead : late && stayed)) {
-      // Of several that want to break it, the one that holds it by flock does.
-      if (::flock(other.get(), LOCK_EX | LOCK_NB) == 0 && same_file(other.get(), path_)) {
-        ::unlink(path_.c_str());
-      }
-      continue;
-    }
-    if (late || holder.dead) {
+    if (!other && late) {
       throw Error(ExitCode::try_again,
-                  fmt::format("the lock {} is {}", shown(path_), holder.description),
-                  holder.ours && !holder.dead ? "run the command again when it is done"
-                                              : "--break-lock removes the lock");
+                  fmt::format("the lock {} changed hands all the time", shown(path_)));
+    }
+    if (other) {
+      const Holder holder = read_holder(other.get());
+      const bool stayed = first.value_or(identity(other.get())) == identity(other.get());
+      first = first.value_or(identity(other.get()));
+      // Of several that want to break it, the one that holds it by flock does.
+      if (request.break_lock && (holder.ours ? holder.dead : late && stayed)
+          && ::flock(other.get(), LOCK_EX | LOCK_NB) == 0 && same_file(other.get(), path_)) {
+        remove_lock(path_);
+        continue;
+      }
+      // One that is not dead, but done, was released since the file was opened.
+      if (late || (holder.dead && same_file(other.get(), path_))) {
+        throw Error(ExitCode::try_again,
+                    fmt::format("the lock {} is {}", shown(path_), holder.description),
+                    holder.ours && !holder.dead ? "run the command again when it is done"
+                                                : "--break-lock removes the lock");
+      }
     }
     pause();
   }

@@ -59,7 +59,7 @@ public:
 
   /// Throws cli::Error{try_again} that names the holder when the lock cannot be had in time, or at
   /// once when it is ours and its holder is dead; {no_permission, cannot_create} when the file
-  /// cannot be made.
+  /// cannot be made; {no_permission, io} when the one that is there cannot be looked at or removed.
   explicit ExclusiveFile(const Request& request);
   ~ExclusiveFile() override;
 

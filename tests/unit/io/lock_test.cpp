@@ -85,6 +85,48 @@ TEST_CASE("a folder that is not there or forbids it") {
   CHECK_THROWS_AS(ExclusiveFile(request(folder.file("no/lock"))), cli::Error);
 }
 
+TEST_CASE("a lock that cannot be removed is told within the timeout") {
+  const Folder folder;
+  std::filesystem::create_symlink("nowhere", folder.file("link"));
+  std::filesystem::create_directory(folder.file("folder"));
+  for (const bool break_lock : {false, true}) {
+    CHECK_THROWS_WITH_AS(ExclusiveFile(request(folder.file("link"), break_lock)),
+                         ("the lock " + folder.file("link") + " is a symbolic link").c_str(),
+                         cli::Error);
+  }
+  CHECK(std::filesystem::is_symlink(folder.file("link")));
+  CHECK_THROWS_WITH_AS(
+      ExclusiveFile(request(folder.file("folder"), true)),
+      ("cannot remove the lock " + folder.file("folder") + ": Is a directory").c_str(), cli::Error);
+}
+
+TEST_CASE("a lock in a folder that forbids it is not broken") {
+  if (::geteuid() != 0) {
+    MESSAGE("SKIPPED: only root can become somebody else");
+    return;
+  }
+  const Folder folder;
+  folder.write("lock", "");
+  std::filesystem::permissions(folder.file("."), std::filesystem::perms{0755});
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    int code = 0;
+    try {
+      if (::setuid(65534) == 0) {
+        const ExclusiveFile lock(request(folder.file("lock"), true));
+      }
+    } catch (const cli::Error& error) {
+      code = static_cast<int>(error.code());
+    }
+    ::_exit(code);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  CHECK(WEXITSTATUS(status) == static_cast<int>(cli::ExitCode::no_permission));
+  CHECK(std::filesystem::exists(folder.file("lock")));
+}
+
 TEST_CASE("a file lock waits for its holder, and no longer than the timeout") {
   const Folder folder;
   const std::string path = folder.write("a", "");
