@@ -80,6 +80,14 @@ void write_all(int fd, std::string_view content, const std::string& path) {
   }
 }
 
+/// The default ACL of the folder is no part of what the file is to have. While it is there, chmod
+/// would set its mask, and so open the file to those whom it names.
+void remove_inherited_acl(int fd, const std::string& path) {
+  if (::fremovexattr(fd, "system.posix_acl_access") != 0 && errno != ENODATA && errno != ENOTSUP) {
+    throw system_error(errno, "cannot remove the inherited ACL of " + shown(path));
+  }
+}
+
 /// Owner first (chown clears set-id bits), then mode, then extended attributes (ACLs among them).
 void copy_metadata(const Snapshot& original, int to) {
   const auto fail = [&](std::string_view what) {
@@ -176,6 +184,7 @@ Replacement::Replacement(const Snapshot& original, std::string_view content)
   }
   temporary_ = path;
   try {
+    remove_inherited_acl(fd.get(), temporary_);
     write_all(fd.get(), content, temporary_);
     if (original.exists) {
       copy_metadata(original, fd.get());

@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdlib>
 #include <functional>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -64,6 +65,27 @@ TEST_CASE("a replacement keeps mode and attributes") {
   if (attributes) {
     char value[8];
     CHECK(::getxattr(path.c_str(), "user.a", value, sizeof value) == 3);
+  }
+}
+
+TEST_CASE("the default ACL of the folder is not given to a file that has none") {
+  const Folder folder;
+  const std::string command = "setfacl -d -m u:65534:rwx " + folder.file("") + " 2>/dev/null";
+  if (std::system(command.c_str()) != 0) {
+    MESSAGE("SKIPPED: no ACLs on this file system");
+    return;
+  }
+  const std::string old = folder.write("old", "old");
+  ::removexattr(old.c_str(), "system.posix_acl_access");
+  ::chmod(old.c_str(), 0640);
+  for (const std::string& path : {old, folder.file("new")}) {
+    const io::Snapshot snapshot = io::read_or_new(path, 99, 0640);
+    io::Replacement replacement(snapshot, "new");
+    replacement.commit();
+    struct stat status {};
+    REQUIRE(::stat(path.c_str(), &status) == 0);
+    CHECK((status.st_mode & 07777U) == 0640U);
+    CHECK(::getxattr(path.c_str(), "system.posix_acl_access", nullptr, 0) < 0);
   }
 }
 
