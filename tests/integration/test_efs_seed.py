@@ -19,7 +19,7 @@ from pathlib import Path
 
 from harness import CommandTest, main, tool
 
-OK, NEGATIVE, IO, TRY_AGAIN, CONFIG = 0, 1, 74, 75, 78
+OK, NEGATIVE, IO, TRY_AGAIN, NO_PERMISSION, CONFIG = 0, 1, 74, 75, 77, 78
 MIB = 1 << 20
 NAME = "moodle-efs-seed"
 ANY = re.compile(r"(.|\n)*")
@@ -236,6 +236,13 @@ class Faults(SeedTest):
         self.seed("status", "--verify", env=self.fault("pread", 2, errno.EIO), code=IO, out="", err=re.compile(
             rf"(.|\n)*{NAME}: error: cannot read DIR/seed/moodle-efs-seed-000001: Input/output error\n"))
 
+    def test_a_folder_that_goes_while_it_is_counted(self):
+        """As on a live site: listed, and gone when it is to be opened."""
+        (self.folder / "moodle-efs-seed-0").mkdir()
+        self.expect(NAME, "plan", "--from", self.folder, env=self.fault("realpath", 0, errno.ENOENT), out=ANY, err=ANY)
+        self.expect(NAME, "plan", "--from", self.folder, env=self.fault("realpath", 0, errno.EACCES), code=NO_PERMISSION,
+                    err=f"{NAME}: error: cannot open the folder DIR/seed/moodle-efs-seed-0: Permission denied\n")
+
     def test_file_system_without_direct_io(self):
         """Refused late, by the first transfer, as some do."""
         for call, verb, options in (("pwrite", "grow", ("--size", "80MiB", "--file-size", "70MiB")),
@@ -302,6 +309,12 @@ class Mounts(SeedTest):
         subprocess.run(["mkfs.ext4", "-q", "-E", "root_owner=0:0", image], check=True)
         self.mount("-o", "loop", image)
         shutil.rmtree(self.folder / "lost+found")
+
+    def test_other_file_systems_are_not_counted(self):
+        self.mount("-t", "tmpfs", "-o", "size=8M", "tmpfs")
+        self.seed("grow", "--size", "4MiB")
+        result = self.expect(NAME, "plan", "--from", self.dir, out=ANY, err=ANY)
+        self.assertEqual(fact(result, "efs-seed-size"), 0)
 
     def test_no_room_from_the_start(self):
         self.mount("-t", "tmpfs", "-o", "size=8M", "tmpfs")

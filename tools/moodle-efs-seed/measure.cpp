@@ -23,6 +23,18 @@ std::uint64_t metered(const struct stat& status) {
   return metadata_bytes + (data + step - 1) / step * step;
 }
 
+/// None in a folder that has gone since it was listed.
+std::uint64_t seed_bytes_in(const FTSENT& folder) {
+  try {
+    return SeedFolder(folder.fts_path).list().bytes();
+  } catch (const cli::Error& error) {
+    if (error.code() != cli::ExitCode::no_input || folder.fts_level == FTS_ROOTLEVEL) {
+      throw;
+    }
+    return 0;
+  }
+}
+
 } // namespace
 
 Measured measure(const std::string& path) {
@@ -48,7 +60,10 @@ Measured measure(const std::string& path) {
       }
       break;
     case FTS_D:
-      sum.seed += SeedFolder(entry->fts_path).list().bytes();
+      // What is mounted below is not entered, but named here all the same.
+      if (entry->fts_dev == walk->fts_dev) {
+        sum.seed += seed_bytes_in(*entry);
+      }
       break;
     case FTS_DP:
       sum.bytes += metered(*entry->fts_statp);
