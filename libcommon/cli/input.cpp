@@ -27,9 +27,16 @@ Input read_input(const std::string& path, std::size_t max_bytes) {
   if (::fstat(fd, &info) != 0) {
     throw system_error(errno, fmt::format("cannot read {}", input.name));
   }
+  const auto refuse_beyond_limit = [&](std::size_t bytes) {
+    if (bytes > max_bytes) {
+      throw Error(ExitCode::data, fmt::format("{} is larger than {} bytes", input.name, max_bytes));
+    }
+  };
   input.regular_file = S_ISREG(info.st_mode);
   if (input.regular_file) {
-    input.text.reserve(static_cast<std::size_t>(info.st_size));
+    const auto size = static_cast<std::size_t>(info.st_size);
+    refuse_beyond_limit(size);
+    input.text.reserve(size);
   }
   char buffer[65'536];
   for (;;) {
@@ -44,9 +51,7 @@ Input read_input(const std::string& path, std::size_t max_bytes) {
       return input;
     }
     input.text.append(buffer, static_cast<std::size_t>(count));
-    if (input.text.size() > max_bytes) {
-      throw Error(ExitCode::data, fmt::format("{} is larger than {} bytes", input.name, max_bytes));
-    }
+    refuse_beyond_limit(input.text.size());
   }
 }
 

@@ -1,6 +1,7 @@
 """moodle-facts: from the AWS CLI's JSON to facts, and from facts to JSON and shell."""
 
 import json
+import os
 import random
 import re
 import subprocess
@@ -276,6 +277,8 @@ class BadInput(CommandTest):
     def test_huge_input(self):
         self.expect("moodle-facts", "-", stdin=b" " * (33 << 20), code=65,
                     err=error("standard input is larger than 33554432 bytes"))
+        os.truncate(self.write("sparse.json", ""), 3 << 40)
+        self.expect("moodle-facts", "sparse.json", code=65, err=error("sparse.json is larger than 33554432 bytes"))
 
     def test_duplicate_keys(self):
         self.expect("moodle-facts", "-", stdin='{"Stacks": [], "Stacks": []}', code=65, err=error(
