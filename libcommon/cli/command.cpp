@@ -27,8 +27,8 @@ struct CommonOptions {
 
   void declare(Options& options) {
     options.group("Common options");
-    options.text("facts,f", facts_file, "FILE",
-                 "read facts from FILE ('-' is standard input) and pass them on");
+    options.input("facts,f", facts_file,
+                  "read facts from FILE ('-' is standard input) and pass them on");
     options.flag("quiet,q", quiet, "say nothing but errors");
     options.flag("verbose,v", verbose, "say what is done, step by step");
     options.flag("help,h", help, "show this help");

@@ -100,6 +100,12 @@ void Options::text(const std::string& names, std::optional<std::string>& target,
       [&target](const Strings& values) { target = values.front(); });
 }
 
+void Options::input(const std::string& names, std::optional<std::string>& target,
+                    const std::string& help) {
+  text(names, target, "FILE", help);
+  options_.back().input = true;
+}
+
 void Options::list(const std::string& names, Strings& target, const std::string& metavar,
                    const std::string& help, From from) {
   add(names, metavar, help, true, from, [&target](const Strings& values) { target = values; });
@@ -211,6 +217,9 @@ void Options::parse(const Strings& arguments) {
     }
     option.set(values[i]);
     option.given = true;
+    if (option.input && values[i].front() == "-") {
+      take_standard_input(option);
+    }
   }
   if (rest.size() > most_positionals_) {
     throw Error(ExitCode::usage,
@@ -219,6 +228,16 @@ void Options::parse(const Strings& arguments) {
   if (positionals_ != nullptr) {
     *positionals_ = std::move(rest);
   }
+}
+
+void Options::take_standard_input(const Option& option) {
+  std::string name = "--" + option.long_name;
+  if (!standard_input_.empty()) {
+    throw Error(ExitCode::usage,
+                fmt::format("standard input can be read only once, but {} and {} both name it",
+                            standard_input_, name));
+  }
+  standard_input_ = std::move(name);
 }
 
 void Options::require_arguments() const {

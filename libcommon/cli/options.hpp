@@ -27,6 +27,8 @@ public:
   void flag(const std::string& names, bool& target, const std::string& help);
   void text(const std::string& names, std::optional<std::string>& target,
             const std::string& metavar, const std::string& help, From from = From::command_line);
+  /// A file that is read to its end; "-" is standard input, which only one of them may name.
+  void input(const std::string& names, std::optional<std::string>& target, const std::string& help);
   void list(const std::string& names, std::vector<std::string>& target, const std::string& metavar,
             const std::string& help, From from = From::command_line);
   /// One of `choices`.
@@ -64,6 +66,9 @@ public:
   /// Whether the value came from the applied facts: what is wrong with it is then Error{data}.
   [[nodiscard]] bool from_facts(std::string_view long_name) const;
 
+  /// The option that names standard input, as in "--facts"; empty when none does.
+  [[nodiscard]] const std::string& standard_input() const noexcept { return standard_input_; }
+
   /// What may stand in an option's place on the command line.
   struct Shape {
     std::string long_name;
@@ -87,6 +92,7 @@ private:
     std::string help;
     std::string group;
     bool repeatable = false;
+    bool input = false;
     From from = From::command_line;
     std::function<void(const std::vector<std::string>&)> set;
     bool given = false;
@@ -96,11 +102,14 @@ private:
   void add(const std::string& names, const std::string& metavar, const std::string& help,
            bool repeatable, From from, std::function<void(const std::vector<std::string>&)> set);
 
+  void take_standard_input(const Option& option);
+
   /// The headings in the order of --help.
   [[nodiscard]] std::vector<std::string> groups() const;
 
   std::vector<Option> options_;
   std::string group_ = "Options";
+  std::string standard_input_;
   std::string positional_metavar_;
   std::vector<std::string>* positionals_ = nullptr;
   std::size_t least_positionals_ = 0;

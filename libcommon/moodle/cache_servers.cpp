@@ -189,7 +189,7 @@ void CacheServerOptions::declare(cli::Options& options) {
                  "the servers and PHP's client can do)");
   options.flag("cluster", cluster, "the Redis endpoint, or the one node, is of a cluster");
   options.text("ca-file", ca_file, "FILE", "trust these authorities instead of the system's");
-  options.text("password-file", password_file, "FILE", "its first line is the Redis password");
+  options.input("password-file", password_file, "its first line is the Redis password");
   options.flag("no-probe", no_probe, "do not write to and read from the servers first");
   options.seconds("timeout", timeout, "how long a server may take to answer (default 5)");
 }

@@ -136,6 +136,13 @@ class EveryCommand(CommandTest):
                             err=re.compile(rf"{name}: error: (.|\n)*stopped early(.|\n)*"))
         self.assertEqual(sorted(self.dir.iterdir()), before)
 
+    def test_standard_input_is_read_once(self):
+        for name, verb, option in (("moodle-discover", (), "password-file"), ("moodle-lastip", (), "access-log"),
+                                   ("moodle-muc", ("set",), "password-file"), ("moodle-session", ("set",), "password-file")):
+            self.expect(name, *verb, "-f", "-", f"--{option}", "-", stdin="#facts 1\n#end\n", code=USAGE,
+                        err=self.error(name, f"standard input can be read only once, but --({option} and --facts|facts and "
+                                             f"--{option}) both name it"))
+
     def test_facts_that_are_no_facts(self):
         for name, verb in every_verb():
             self.expect(name, *verb, "--facts", "-", stdin="#facts 1\nNot A Fact\n#end\n", code=DATA,

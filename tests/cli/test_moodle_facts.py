@@ -355,6 +355,9 @@ class Settings(CommandTest):
         self.expect("moodle-facts", "-", "-", stdin="", code=64, err=error(
             "standard input can be read only once, but '-' is given twice",
             "'moodle-facts --help' shows what it takes"))
+        self.expect("moodle-facts", "-f", "-", "-", stdin="#facts 1\n#end\n", code=64, err=error(
+            "standard input can be read only once, but --facts and '-' both name it",
+            "'moodle-facts --help' shows what it takes"))
         self.expect("moodle-facts", "--get", "a", "--format", "json", "-", stdin="", code=64, err=error(
             "--get and --format exclude each other", "'moodle-facts --help' shows what it takes"))
         self.expect("moodle-facts", "--get", "A", "-", stdin="", code=64,

@@ -116,8 +116,8 @@ public:
     options.flag("tls", tls_, "speak TLS with all of them");
     options.text("ca-file", ca_file_, "FILE",
                  "trust the authorities in this PEM file instead of the system's");
-    options.text("password-file", password_file_, "FILE",
-                 "the password for Redis and Valkey is the first line of this file");
+    options.input("password-file", password_file_,
+                  "the password for Redis and Valkey is the first line of this file");
     options.text("user", user_, "NAME", "the user for Redis and Valkey, where there are users");
     options.flag("probe", probe_, "connect to every node as well, and report how each one is");
     options.seconds("timeout", timeout_, "how long to wait for a server (5)");

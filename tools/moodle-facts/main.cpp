@@ -42,7 +42,13 @@ public:
       throw Error(ExitCode::usage, "there is nothing to read",
                   "name files with AWS CLI JSON, or '-' for standard input");
     }
-    if (std::count(files_.begin(), files_.end(), "-") > 1) {
+    const auto dashes = std::count(files_.begin(), files_.end(), "-");
+    if (dashes > 0 && !options.standard_input().empty()) {
+      throw Error(ExitCode::usage,
+                  fmt::format("standard input can be read only once, but {} and '-' both name it",
+                              options.standard_input()));
+    }
+    if (dashes > 1) {
       throw Error(ExitCode::usage, "standard input can be read only once, but '-' is given twice");
     }
     if (get_ && format_ != "facts") {

@@ -40,8 +40,8 @@ public:
     options.text("ip", ip_, "IP", "write this address");
     options.list("alb-ip", alb_ips_, "IP", "an address of the load balancer; may be repeated",
                  cli::From::facts);
-    options.text("access-log", request_.access_log, "FILE",
-                 "find the address in this web server log ('-' is standard input)");
+    options.input("access-log", request_.access_log,
+                  "find the address in this web server log ('-' is standard input)");
     options.text("site-url", site_url_, "URL",
                  "the site's address; its path is where /admin/ begins in the log",
                  cli::From::facts);

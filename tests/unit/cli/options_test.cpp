@@ -103,6 +103,24 @@ TEST_CASE("a fact that is there twice cannot fill an option that takes one value
                        cli::Error);
 }
 
+TEST_CASE("standard input is for one option only") {
+  std::optional<std::string> facts;
+  std::optional<std::string> password;
+  cli::Options options;
+  options.input("facts,f", facts, "help");
+  options.input("password-file", password, "help");
+  options.parse({"-f", "-", "--password-file", "p"});
+  CHECK(options.standard_input() == "--facts");
+  CHECK(password == "p");
+  cli::Options both;
+  both.input("facts,f", facts, "help");
+  both.input("password-file", password, "help");
+  CHECK_THROWS_WITH_AS(
+      both.parse({"--password-file", "-", "-f", "-"}),
+      "standard input can be read only once, but --facts and --password-file both name it",
+      cli::Error);
+}
+
 TEST_CASE("a parsed value is refused by name, as usage or as data") {
   const auto refuse = [](const std::string&) {
     throw cli::Error(cli::ExitCode::usage, "why not", "do this");
