@@ -211,8 +211,17 @@ std::string Site::name() const {
 void SiteOptions::declare(cli::Options& options) {
   options.group("Site");
   options.text("config", config, "FILE", "the site's config.php", cli::From::facts);
-  options.text("moodle-version", version, "VERSION",
-               "the Moodle release, where its code is not on this host", cli::From::facts);
+  options.parsed(
+      "moodle-version", "VERSION", "the Moodle release, where its code is not on this host",
+      [this](const std::string& text) {
+        if (!parse_version(text)) {
+          throw Error(
+              ExitCode::usage,
+              fmt::format("'{}' is not a Moodle release such as 4.5 or 4.1.10", shown(text)));
+        }
+        version = text;
+      },
+      cli::From::facts);
   options.seconds("php-timeout", php_timeout,
                   "how long the evaluation of a PHP file may take (default 10)");
 }
@@ -220,10 +229,6 @@ void SiteOptions::declare(cli::Options& options) {
 void SiteOptions::validate() const {
   if (!config) {
     throw Error(ExitCode::usage, "--config is missing", "name the site's config.php");
-  }
-  if (version && !parse_version(*version)) {
-    throw Error(ExitCode::usage,
-                fmt::format("'{}' is not a Moodle release such as 4.5 or 4.1.10", shown(*version)));
   }
 }
 

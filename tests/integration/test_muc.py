@@ -378,7 +378,7 @@ class Pipelines(MucTest):
 
     def test_bad_facts_are_bad_data(self):
         for line in ("app-cache-endpoint=a b", "app-cache-endpoint=h:1\napp-cache-endpoint=h:2", "app-cache-tls=yes",
-                     "app-cache-node=:1", "app-cache-endpoint=" + "x" * (1 << 20), "app-cache-endpoint=\x01", "?"):
+                     "moodle-version=new", "app-cache-node=:1", "app-cache-endpoint=" + "x" * (1 << 20), "app-cache-endpoint=\x01", "?"):
             self.expect_untouched("moodle-muc", "set", "-f", "-", "--servers", "endpoint", "--config", self.config,
                                   stdin=f"#facts 1\n{line}\n#end\n", code=65, err=REFUSED)
         for line in ("app-cache-endpoint=h:1\napp-cache-engine=redis", "app-cache-endpoint=h:1\napp-cache-tls=true"):
