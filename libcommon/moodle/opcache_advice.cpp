@@ -61,7 +61,7 @@ void ReloadAdvice::prepare() {
   wait();
   if (log_.verbosity() != cli::Verbosity::quiet) {
     const io::SignalsHeld inherited; // a Ctrl-C is not to reach the process through this thread
-    settings_ = std::async(std::launch::async, [this] { return opcache_settings(php_, "/etc"); });
+    settings_ = std::async(std::launch::async, [this] { return opcache_settings(php_, etc_); });
   }
 }
 
@@ -78,8 +78,14 @@ void ReloadAdvice::give(const std::string& path) {
   if (!settings_.valid()) {
     return; // nobody wants to read it
   }
-  for (const std::string& line : reload_advice(settings_.get(), path)) {
-    log_.info(line);
+  try {
+    for (const std::string& line : reload_advice(settings_.get(), path)) {
+      log_.info(line);
+    }
+  } catch (const cli::Error& error) {
+    log_.warning("cannot read the settings of this host's PHP: " + error.message());
+    log_.info(fmt::format("on each web server, reload PHP so that its OPcache sees the new {}",
+                          cli::shown(path)));
   }
 }
 

@@ -29,13 +29,15 @@ std::vector<std::string> reload_advice(const std::vector<OpcacheSettings>& setti
 /// Says that for this host, after an edit.
 class ReloadAdvice {
 public:
-  ReloadAdvice(php::Runtime& php, const cli::Log& log) : php_(php), log_(log) {}
+  ReloadAdvice(php::Runtime& php, const cli::Log& log, std::string etc = "/etc")
+      : php_(php), log_(log), etc_(std::move(etc)) {}
 
   /// Lets PHP read the settings in a thread of its own while the edit writes and flushes the file.
   /// From then on until give() nobody but the edit's `plan` and `verify` may use `php`. The edit
   /// is not to be applied once this is gone.
   void prepare_within(io::Edit& edit, const cli::EditMode& mode);
-  /// Reads them first, where that was not done. Throws what reading them throws.
+  /// Reads them first, where that was not done. The file is in place by then: what cannot be read
+  /// is only warned of.
   void give(const std::string& path);
 
 private:
@@ -44,6 +46,7 @@ private:
 
   php::Runtime& php_;
   const cli::Log& log_;
+  std::string etc_;
   std::future<std::vector<OpcacheSettings>> settings_;
 };
 

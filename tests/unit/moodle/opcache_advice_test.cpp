@@ -27,6 +27,8 @@ public:
     std::ofstream(path_ / name) << content;
   }
 
+  [[nodiscard]] std::string path() const { return path_; }
+
   /// "service enabled validates seconds", a line each.
   [[nodiscard]] std::string settings() const {
     php::Runtime php(std::chrono::seconds(20));
@@ -109,4 +111,14 @@ TEST_CASE("the advice says what has to be done, and where") {
         == Lines{"apache2 on this host does not see the new /c until 'systemctl reload apache2' "
                  "(opcache.validate_timestamps is 0)",
                  "php-fpm on this host sees the new /c at once (no OPcache)", others});
+}
+
+TEST_CASE("settings that cannot be read in time do not fail what was done") {
+  const Etc etc;
+  etc.write("php/8.2/fpm/php.ini", "zend_extension=opcache\n");
+  php::Runtime php(std::chrono::milliseconds(1));
+  CHECK_THROWS_AS(moodle::opcache_settings(php, etc.path()), cli::Error);
+  const cli::Log log("unit-moodle");
+  moodle::ReloadAdvice advice(php, log, etc.path());
+  CHECK_NOTHROW(advice.give("/site/config.php"));
 }
