@@ -54,15 +54,34 @@ std::vector<Weight> parse_weights(const StoreOptions& options,
   return weights;
 }
 
-/// Moodle splits at ':' into host, port and weight (config_get_configuration_array).
-Value server_entry(const net::Endpoint& server, const std::vector<Weight>& weights) {
+/// The weight of a server in a list of entries; nothing when it has none there.
+const Value* weight_in(const Value& entries, const net::Endpoint& server) {
+  if (entries.array() == nullptr) {
+    return nullptr;
+  }
+  for (const auto& [key, entry] : entries.array()->entries) {
+    const auto* const parts = entry.array() == nullptr ? nullptr : &entry.array()->entries;
+    if (parts != nullptr && parts->size() > 2 && (*parts)[0].second.scalar_text() == server.host
+        && (*parts)[1].second.scalar_text() == std::to_string(server.port)) {
+      return &(*parts)[2].second;
+    }
+  }
+  return nullptr;
+}
+
+/// Moodle splits at ':' into host, port and weight (config_get_configuration_array). A weight that
+/// is not given is that of the entries before.
+Value server_entry(const net::Endpoint& server, const std::vector<Weight>& weights,
+                   const Value& before) {
   php::Array entry;
   entry.push(server.host);
   entry.push(std::to_string(server.port));
-  for (const Weight& weight : weights) {
-    if (weight.server == server) {
-      entry.push(std::to_string(weight.weight));
-    }
+  const auto given = std::find_if(weights.begin(), weights.end(),
+                                  [&](const Weight& weight) { return weight.server == server; });
+  if (given != weights.end()) {
+    entry.push(std::to_string(given->weight));
+  } else if (const Value* const kept = weight_in(before, server)) {
+    entry.push(*kept);
   }
   return entry;
 }
@@ -201,12 +220,13 @@ php::Array memcached_configuration(const StoreOptions& options, const moodle::Ca
                                    const php::Array* existing) {
   const Kept kept(existing);
   const std::vector<Weight> weights = parse_weights(options, servers.servers);
+  const Value before = kept("servers", {});
   php::Array get_servers;
   php::Array set_servers;
   for (const net::Endpoint& server : servers.servers) {
-    get_servers.push(server_entry(server, weights));
+    get_servers.push(server_entry(server, weights, before));
     if (servers.is_endpoint) {
-      set_servers.push(server_entry(server, {}));
+      set_servers.push(server_entry(server, {}, {}));
     }
   }
   php::Array configuration;

@@ -186,6 +186,14 @@ TEST_CASE("the memcached store") {
   CHECK(text(memcached_configuration(options, servers, nullptr))
         == "servers=[['a', '11211'], ['b', '11212', '3']] compression=1 serialiser=1 prefix='' "
            "hash=0 bufferwrites=0 clustered=false setservers=[] isshared=0");
+  // Later, without --weight, with another node, and with another weight.
+  const php::Array store = store_with(memcached_configuration(options, servers, nullptr));
+  servers.servers = {{"b", 11212}, {"c", 11212}};
+  CHECK(text(memcached_configuration({}, servers, &store))
+            .starts_with("servers=[['b', '11212', '3'], ['c', '11212']] "));
+  options.weights = {"b:11212=5"};
+  CHECK(text(memcached_configuration(options, servers, &store))
+            .starts_with("servers=[['b', '11212', '5'], ['c', '11212']] "));
   servers.servers = {{"cfg", 11211}};
   servers.is_endpoint = true;
   CHECK(text(memcached_configuration({}, servers, nullptr))
