@@ -4,6 +4,7 @@
 
 #include "php/engine.hpp"
 
+#include "cli/text.hpp"
 #include "php/message.hpp"
 #include "php/runtime.hpp"
 
@@ -196,7 +197,18 @@ zend_op_array* compile_unless_stopped(zend_file_handle* file, int type) {
   return ::compile_file(file, type);
 }
 
-/// The uncaught exception, without its stack trace: that holds arguments, and so passwords.
+/// PHP quotes the source that it does not understand: a piece of a password, where that holds a
+/// quote. All of it comes after the first quote; there may be more of them in it.
+std::string syntax_error(const std::string& message) {
+  if (!message.starts_with("syntax error")) {
+    return "syntax error";
+  }
+  const std::size_t end = std::min(message.find_first_of("\"'"), message.find(", expecting"));
+  return std::string(cli::trim(message.substr(0, end)));
+}
+
+/// The uncaught exception, without its stack trace and, but for a syntax error, without its text:
+/// both may hold a password.
 void report_exception() {
   zend_object* exception = EG(exception);
   zval holder;
@@ -205,10 +217,11 @@ void report_exception() {
                               std::char_traits<char>::length(name), true, &holder);
   };
   job->run.end = Run::End::failed;
-  job->run.message = *from_zval(property("message"), 0).scalar_text();
+  const bool syntax = instanceof_function(exception->ce, zend_ce_compile_error);
+  job->run.message = syntax ? syntax_error(*from_zval(property("message"), 0).scalar_text())
+                            : std::string("uncaught ") + ZSTR_VAL(exception->ce->name);
   job->run.file = *from_zval(property("file"), 0).scalar_text();
   job->run.line = static_cast<int>(from_zval(property("line"), 0).integer().value_or(0));
-  const bool syntax = instanceof_function(exception->ce, zend_ce_compile_error);
   job->wants_extensions |= !syntax && instanceof_function(exception->ce, zend_ce_error);
 }
 

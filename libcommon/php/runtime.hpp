@@ -31,7 +31,9 @@ struct Run {
     stopped,  ///< at `stop_at`; `message` is the path that `file` required in its `line`
     finished, ///< at its last line
     exited,   ///< by exit or die
-    failed,   ///< by an error; `message` names it, `file` and `line` where it happened
+    /// by an error; `message` names it, without source or an exception's text: these may hold a
+    /// password; `file` and `line` where it happened
+    failed,
   };
   End end = End::finished;
   Array variables; ///< by name; those that were never set are absent

@@ -400,6 +400,9 @@ class Obstacles(EditTest):
                 self.expect_untouched(*self.on(command), code=65, err=refused("moodle-muc", "DIR/data/muc/config.php [^\n]+"))
         self.muc.write_bytes(whole.replace(b"<?php", b"<?php global $CFG;", 1).replace(b"'9f3f", b"$CFG->x . '9f3f"))
         self.expect_untouched(*self.on(MUC_SET), code=78, err=refused("moodle-muc"))
+        self.muc.write_bytes(b"<?php $configuration = ['password' => 'it's5ecret'];")
+        self.expect_untouched(*self.on(MUC_SET), code=65, err=refused(
+            "moodle-muc", "DIR/data/muc/config.php is no cache configuration: line 1: syntax error, unexpected identifier"))
         self.muc.write_bytes(b"<?php while (true);")
         self.expect_untouched(*self.on(MUC_SET), "--php-timeout", "0.5", code=69, err=refused("moodle-muc", "PHP did not finish [^\n]+"))
 
@@ -411,7 +414,8 @@ class HostileConfig(EditTest):
             self.expect_untouched(*self.on(command), *options, code=code, err=refused(command[0], text))
 
     def test_scripts(self):
-        self.refuse("<?php $CFG = ;", 78, "DIR/site/config.php: line 1: syntax error, [^\n]+")
+        self.refuse("<?php $CFG = ;", 78, "DIR/site/config.php: line 1: syntax error, unexpected token")
+        self.refuse("<?php\n$CFG->dbpass = 'it's5ecret';", 78, "DIR/site/config.php: line 2: syntax error, unexpected identifier")
         self.refuse("<?php exit('x');", 78, "DIR/site/config.php calls exit before it requires lib/setup.php")
         self.refuse("<?php while (true);", 69, "PHP did not finish DIR/site/config.php within 0.3 s", "--php-timeout", "0.3")
         self.refuse("<?php set_time_limit(0); while (true) { sleep(10); }", 69, "PHP did not finish [^\n]+", "--php-timeout", "0.3")
@@ -424,7 +428,7 @@ class HostileConfig(EditTest):
         self.refuse("<?php header('x: y'); trigger_error('bad', E_USER_ERROR);", 78, "DIR/site/config.php: line 1: bad")
         self.refuse("<?php set_error_handler(function () { exit; }); echo $x; ", 78, "[^\n]+")
         self.refuse("<?php\n$p = 'secret'; (function ($p) { throw new Exception('a' . \"\\n\" . $p); })($p);", 78,
-                    "DIR/site/config.php: line 2: a")
+                    "DIR/site/config.php: line 2: uncaught Exception")
 
     def test_prints(self):
         self.write_config((CONFIG % {"port": 1, "dataroot": self.data}).replace(

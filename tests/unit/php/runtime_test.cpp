@@ -57,15 +57,28 @@ TEST_CASE("every way to end is told from the others") {
   CHECK(run(runtime, "<?php die('x');").end == Run::End::exited);
   const Run syntax = run(runtime, "<?php\n$CFG = ;");
   CHECK(syntax.end == Run::End::failed);
-  CHECK(syntax.message == "syntax error, unexpected token \";\"");
+  CHECK(syntax.message == "syntax error, unexpected token");
   CHECK(syntax.line == 2);
   const Run thrown = run(runtime, "<?php\n\nthrow new Exception('why');");
   CHECK(thrown.end == Run::End::failed);
-  CHECK(thrown.message == "why");
+  CHECK(thrown.message == "uncaught Exception");
   CHECK(thrown.line == 3);
   const Run memory = run(runtime, "<?php $a = str_repeat('x', 1 << 40);");
   CHECK(memory.end == Run::End::failed);
   CHECK(memory.message.starts_with("Allowed memory size of"));
+}
+
+TEST_CASE("an error tells nothing of the source") {
+  php::Runtime runtime(patience);
+  const auto message = [&](const char* code) {
+    return run(runtime, std::string("<?php $CFG = ") + code).message;
+  };
+  CHECK(message("'it's\"ecret';") == "syntax error, unexpected identifier");
+  CHECK(message("'it'secret\"';") == "syntax error, unexpected identifier");
+  CHECK(message("'a' 'se\"c\"ret';") == "syntax error, unexpected single-quoted string");
+  CHECK(message("\"a\"secret $b[\";") == "syntax error, unexpected identifier");
+  CHECK(message("['a'") == "syntax error");
+  CHECK(message("secret;") == "uncaught Error");
 }
 
 TEST_CASE("one script leaves nothing behind for the next") {
