@@ -22,8 +22,11 @@ void read_count(std::uint64_t& target, std::string_view value) {
 }
 
 void read_field(RedisStatus& status, std::string_view name, std::string_view value) {
-  if (name == "redis_version" && status.engine != "valkey") {
-    status.version = value;
+  if (name == "redis_version") {
+    status.redis_version = value;
+    if (status.engine != "valkey") {
+      status.version = value;
+    }
   } else if (name == "server_name" && value == "valkey") {
     status.engine = value;
   } else if (name == "valkey_version") { // beside it, redis_version is what it is compatible with

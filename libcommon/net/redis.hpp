@@ -32,7 +32,9 @@ struct RedisStatus {
 
   std::string engine = "redis"; ///< "redis" or "valkey", as the facts name them
   std::string version;          ///< of that engine
-  std::string run_id;           ///< 40 hexadecimal digits; two names with one run_id are one server
+  /// As INFO has it: for Valkey, the Redis that it is compatible with. Clients compare this one.
+  std::string redis_version;
+  std::string run_id; ///< 40 hexadecimal digits; two names with one run_id are one server
   Mode mode = Mode::standalone;
   Role role = Role::primary;
   /// From the beginning of the connection to the end of the answer: what a first request costs.

@@ -487,6 +487,12 @@ class Unusable(CacheTest):
         replica = RedisServer(self, replica_of=RedisServer(self))
         self.both_refused(replica.address, code=78, reason="is a read-only replica")
 
+    def test_a_version_that_moodle_refuses(self):
+        info = b"redis_version:5.0.0\r\nredis_mode:standalone\r\nrole:master\r\nrun_id:1\r\n"
+        server = Server(self, answering(b"", b"", b"$%d\r\n%s\r\n" % (len(info), info)))
+        self.refused(SESSION, "--servers", "endpoint", code=78, endpoint=server.address,
+                     reason=f"{server.address} is Redis 5.0.0, and Moodle 4.5.6 keeps sessions only in one above 5.0.0")
+
     def test_out_of_memory(self):
         self.both_refused(RedisServer(self, maxmemory=1, maxmemory_policy="noeviction").address, code=78,
                           reason="has no memory left and evicts nothing")

@@ -250,6 +250,22 @@ SessionSettings settings_of_plain_handler(const std::string& handler) {
   return {class_of(handler), {}};
 }
 
+void require_version(const Site& site, const net::Endpoint& server,
+                     const net::RedisStatus& status) {
+  // Moodle 4.5 lib/classes/session/redis.php calls 5.0.0 the minimum and refuses it, too
+  // (version_compare() <= 0); earlier ones do not look.
+  const auto version = moodle::parse_version(status.redis_version);
+  if (!version || *version > Version{5, 0, 0}) {
+    return;
+  }
+  if (const auto release = site.version(); release && *release >= Version{4, 5}) {
+    throw Error(ExitCode::config,
+                fmt::format("{} is Redis {}, and {} keeps sessions only in one above 5.0.0",
+                            server.text(), shown(status.redis_version), site.name()),
+                "upgrade the server's engine");
+  }
+}
+
 void require_handler(const Site& site, const std::string& handler) {
   const std::string file = fmt::format("lib/classes/session/{}.php", handler);
   if (const auto there = site.has_file(file)) {

@@ -4,6 +4,7 @@
 #include "moodle/cache_servers.hpp"
 #include "moodle/session_config.hpp"
 #include "moodle/site.hpp"
+#include "net/redis.hpp"
 
 #include <optional>
 #include <string>
@@ -41,6 +42,11 @@ private:
 
 /// Sessions in the database or in files: the class alone.
 moodle::SessionSettings settings_of_plain_handler(const std::string& handler);
+
+/// Throws cli::Error{config} when the handler of this site's Moodle refuses a server of that
+/// version.
+void require_version(const moodle::Site& site, const net::Endpoint& server,
+                     const net::RedisStatus& status);
 
 /// Throws cli::Error{config} when this site's Moodle has no such handler.
 void require_handler(const moodle::Site& site, const std::string& handler);

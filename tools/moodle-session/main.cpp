@@ -86,8 +86,8 @@ std::optional<moodle::CacheConfig> read_cache_config(php::Runtime& php, const mo
 }
 
 /// Refuses servers that cannot hold sessions, and warns of those that will lose some.
-void judge_servers(const moodle::CacheServers& servers, std::chrono::milliseconds timeout,
-                   const cli::Log& log) {
+void judge_servers(const moodle::CacheServers& servers, const moodle::Site& site,
+                   std::chrono::milliseconds timeout, const cli::Log& log) {
   const auto judge = [&](const net::Endpoint& server, const std::vector<net::Finding>& findings) {
     for (const net::Finding& finding : findings) {
       const std::string text = fmt::format("{} {}", server.text(), finding.text);
@@ -112,7 +112,11 @@ void judge_servers(const moodle::CacheServers& servers, std::chrono::millisecond
   if (servers.protocol == moodle::CacheProtocol::memcached) {
     judge_all(net::probe_memcached(servers.servers, timeout));
   } else {
-    judge_all(net::probe_redis(servers.servers, servers.access, timeout));
+    const auto probes = net::probe_redis(servers.servers, servers.access, timeout);
+    judge_all(probes);
+    for (const auto& probe : probes) {
+      require_version(site, probe.endpoint, *probe.status);
+    }
   }
 }
 
@@ -227,7 +231,7 @@ private:
       }
     }
     if (edit_.mode.writes() && !servers_.no_probe) {
-      judge_servers(servers, servers_.timeout, context.log());
+      judge_servers(servers, site, servers_.timeout, context.log());
       moodle::prove_servers(servers_, servers);
     }
     return wanted;

@@ -248,6 +248,25 @@ TEST_CASE("a Moodle without the handler is refused") {
            "Redis or Valkey, in the database or in files");
 }
 
+TEST_CASE("a Redis that Moodle's handler refuses is refused") {
+  const auto try_version = [](const std::string& release, const std::string& version) {
+    net::RedisStatus status;
+    status.version = "8.0.1";
+    status.redis_version = version;
+    require_version(site_of(release), one.front(), status);
+  };
+  for (const char* version : {"5.0.0", "4.0.10", "3.2.6"}) {
+    CHECK_NOTHROW(try_version("4.4.12", version));
+    CHECK(refusal([&] { try_version("4.5", version); })
+          == std::string("s.example.org:6380 is Redis ") + version
+                 + ", and Moodle 4.5 keeps sessions only in one above 5.0.0 | upgrade the server's "
+                   "engine");
+  }
+  for (const char* version : {"5.0.3", "6.2.6", "7.2.4", ""}) {
+    CHECK_NOTHROW(try_version("4.5.6", version));
+  }
+}
+
 TEST_CASE("options of redis are refused for memcached") {
   for (const Since& gate : gates) {
     HandlerOptions options;

@@ -51,6 +51,7 @@ TEST_CASE("Valkey has a version of its own, in whatever order it says so") {
                            "server_name:valkey\nvalkey_version:8.0.1\nredis_version:7.2.4\n"}) {
     CHECK(parse_redis_info(info).engine == "valkey");
     CHECK(parse_redis_info(info).version == "8.0.1");
+    CHECK(parse_redis_info(info).redis_version == "7.2.4");
   }
 }
 
