@@ -17,8 +17,11 @@ def actions(template: str) -> set:
     return set(re.findall(r"\b([a-z0-9]+:[A-Z]\w+)", text))
 
 
+IAM_PREFIXES = {"elbv2": "elasticloadbalancing"}  # where it is not the CLI's name of the service
+
+
 def action(service: str, operation: str) -> str:
-    return f"{service}:{''.join(word.capitalize() for word in operation.split('-'))}"
+    return f"{IAM_PREFIXES.get(service, service)}:{''.join(word.capitalize() for word in operation.split('-'))}"
 
 
 class Rights(CommandTest):
