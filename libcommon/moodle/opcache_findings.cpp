@@ -23,7 +23,7 @@ std::string remove_line(const OpcacheFinding& finding) {
     name += c == '.' ? std::string("\\.") : std::string(1, c);
   }
   const bool pool = finding.where.ends_with(".conf");
-  return fmt::format("sed -i -E '/^[[:space:]]*{}[[:space:]]*=/d' {}",
+  return fmt::format("sed -i --follow-symlinks -E '/^[[:space:]]*{}[[:space:]]*=/d' {}",
                      pool ? fmt::format(R"(php_(admin_)?(value|flag)\[{}\])", name) : name,
                      cli::shell_word(finding.where));
 }
@@ -121,6 +121,7 @@ private:
           fmt::format("files are up to {} bytes large, and those above it are never cached",
                       need_.largest_file),
           php_manual);
+      found_.back().planned = false;
     }
   }
 
@@ -258,24 +259,70 @@ bool wins_over_ini(const std::string& where, const PhpService& service) {
   return where.starts_with(folder) && where.substr(folder.size()) > opcache_ini_name;
 }
 
+std::string opcache_ini(const PhpService& service) {
+  return service.ini_folder + "/" + opcache_ini_name;
+}
+
+std::string write_options(const OpcachePolicy& policy) {
+  const OpcachePolicy preset;
+  std::string text = policy.immutable ? " --immutable" : "";
+  if (!policy.immutable && policy.revalidate_seconds != preset.revalidate_seconds) {
+    text += fmt::format(" --revalidate-freq {}", policy.revalidate_seconds);
+  }
+  if (policy.headroom_percent != preset.headroom_percent) {
+    text += fmt::format(" --headroom {}", policy.headroom_percent);
+  }
+  return text;
+}
+
+std::optional<WrittenOpcache> read_written(const std::string& ini) {
+  const auto number_before = [&](std::string_view text) -> std::optional<std::uint64_t> {
+    const std::size_t end = ini.find(text);
+    if (end == std::string::npos) {
+      return std::nullopt;
+    }
+    std::size_t begin = end;
+    while (begin > 0 && ini[begin - 1] >= '0' && ini[begin - 1] <= '9') {
+      --begin;
+    }
+    return cli::parse_unsigned(std::string_view(ini).substr(begin, end - begin));
+  };
+  // The reasons that opcache_plan() gives hold what the settings alone do not.
+  const auto headroom = number_before(" % headroom");
+  if (!headroom) {
+    return std::nullopt;
+  }
+  WrittenOpcache written;
+  written.policy.headroom_percent = *headroom;
+  written.measured = ini.find("(measured)") != std::string::npos;
+  written.policy.immutable = ini.find("\nopcache.validate_timestamps = 0\n") != std::string::npos;
+  if (const auto seconds = number_before(" s; Moodle advises")) {
+    written.policy.revalidate_seconds = *seconds;
+  }
+  return written;
+}
+
 std::string mend_command(const OpcacheFinding& finding, const PhpService& service,
-                         const std::string& config, const std::string& etc) {
+                         const std::string& config, const std::string& options,
+                         const std::string& etc) {
   const std::string version = service.version.empty() ? "" : " --php " + service.version;
   const std::string elsewhere = etc == "/etc" ? "" : " --etc " + cli::shell_word(etc);
   std::vector<std::string> commands;
   if (finding.setting == "zend_extension") {
-    commands.push_back(service.version.empty()
-                           ? "dnf install php-opcache"
-                           : fmt::format("apt-get install php{0}-opcache && phpenmod -v {0} -s {1} "
-                                         "opcache",
-                                         service.version, service.sapi));
+    commands.push_back(
+        service.version.empty()
+            ? "dnf install -y php-opcache"
+            : fmt::format("apt-get install -y php{0}-opcache && phpenmod -v {0} -s {1} "
+                          "opcache",
+                          service.version, service.sapi));
   } else {
     if (!finding.where.empty() && (!finding.planned || wins_over_ini(finding.where, service))) {
       commands.push_back(remove_line(finding));
     }
     if (finding.planned) {
-      commands.push_back(fmt::format("moodle-opcache write --config {} --sapi {}{}{}",
-                                     cli::shell_word(config), service.sapi, version, elsewhere));
+      commands.push_back(fmt::format("moodle-opcache write --config {} --sapi {}{}{}{}",
+                                     cli::shell_word(config), service.sapi, version, elsewhere,
+                                     options));
     }
   }
   if (!service.unit.empty()) {

@@ -4,6 +4,7 @@
 #include "moodle/php_settings.hpp"
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,9 +44,25 @@ constexpr const char* opcache_ini_name = "99-moodle-opcache.ini";
 /// file's.
 bool wins_over_ini(const std::string& where, const PhpService& service);
 
-/// The shell command that mends it, and reloads PHP; `config` is the site's config.php, `etc` where
-/// PHP's configuration was found.
+/// The whole path of that file.
+std::string opcache_ini(const PhpService& service);
+
+/// With what 'moodle-opcache write' has written such a file.
+struct WrittenOpcache {
+  OpcachePolicy policy;
+  bool measured = false; ///< whether its sizes come from compiling the code
+};
+/// Reads it back from the file's text; nothing when that is not the command's.
+std::optional<WrittenOpcache> read_written(const std::string& ini);
+
+/// The policy as options of 'moodle-opcache write', each with a blank before it.
+std::string write_options(const OpcachePolicy& policy);
+
+/// The shell command that mends it, and reloads PHP; `config` is the site's config.php, `options`
+/// are those of 'moodle-opcache write' that the site wants, `etc` is where PHP's configuration was
+/// found.
 std::string mend_command(const OpcacheFinding& finding, const PhpService& service,
-                         const std::string& config, const std::string& etc = "/etc");
+                         const std::string& config, const std::string& options = "",
+                         const std::string& etc = "/etc");
 
 } // namespace moodle

@@ -18,7 +18,7 @@ namespace {
 
 /// PHP reads its own ini syntax best. Takes $services: [php.ini, folder, pools] each. Gives $found:
 /// for each of them [OPcache, Xdebug, [[name, text, file]...], [[name, text, file]...]], the second
-/// list from pools. Without a zend_extension line OPcache is not there at all.
+/// list from pools. Without a zend_extension line OPcache is not there at all, up to PHP 8.4.
 constexpr const char* script = R"php(
 $lines = function (string $file): string {
     // Only the lines that matter: php.ini is long, and most of the others are about other things.
@@ -32,7 +32,7 @@ foreach ($services as [$main, $folder, $pools]) {
     $set = $pooled = [];
     foreach ([$main, ...(glob("$folder/*.ini") ?: [])] as $file) {
         $text = $lines($file);
-        preg_match_all('/^\s*zend_extension\s*=\s*([^;]+)/mi', $text, $match);
+        preg_match_all('/^\s*zend_extension\s*=\s*([^;\n]+)/mi', $text, $match);
         $extensions .= implode(' ', $match[1]) . ' ';
         foreach (@parse_ini_string($text, false, INI_SCANNER_RAW) ?: [] as $name => $value) {
             if ($wanted($name) && is_string($value)) {
@@ -133,6 +133,15 @@ php::Array ask(php::Runtime& php, const std::vector<PhpService>& services) {
   return *found->array();
 }
 
+/// From PHP 8.5 on (its UPGRADING, "OPcache").
+bool has_opcache_built_in(const PhpService& service) {
+  const auto version = cli::split(service.version, '.');
+  const auto part = [&](std::size_t i) {
+    return i < version.size() ? cli::parse_unsigned(version[i]).value_or(0) : 0;
+  };
+  return part(0) > 8 || (part(0) == 8 && part(1) >= 5);
+}
+
 bool is_directory(const std::string& path) {
   std::error_code error;
   return std::filesystem::is_directory(path, error);
@@ -170,8 +179,10 @@ std::vector<PhpService> find_php(const std::string& etc) {
                        .pools = sapi == "fpm" ? folder + "/pool.d" : ""});
       }
     };
-    add("fpm", "php" + version + "-fpm", true);
+    // A package that was removed leaves its folder behind (Debian Policy, "conffiles").
     std::error_code error;
+    add("fpm", "php" + version + "-fpm",
+        etc != "/etc" || std::filesystem::exists("/usr/sbin/php-fpm" + version, error));
     add("apache2", "apache2",
         std::filesystem::exists(fmt::format("{}/apache2/mods-enabled/php{}.load", etc, version),
                                 error));
@@ -196,7 +207,7 @@ std::vector<PhpSettings> read_settings(php::Runtime& php, const std::vector<PhpS
   for (std::size_t i = 0; i < services.size(); ++i) {
     const php::Array& one = entry(found, i);
     PhpSettings settings;
-    settings.opcache = one.entries[0].second.truthy();
+    settings.opcache = one.entries[0].second.truthy() || has_opcache_built_in(services[i]);
     settings.xdebug = one.entries[1].second.truthy();
     for (const auto& [key, line] : entry(one, 2).entries) {
       const auto& words = line.array()->entries;

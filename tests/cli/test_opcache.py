@@ -215,6 +215,14 @@ class Check(OpcacheTest):
             r"moodle-opcache: mend it with: moodle-opcache write --config DIR/site/config.php --sapi fpm "
             r"--php 8.2 --etc DIR/etc && systemctl reload php8.2-fpm\n"))
 
+    def test_the_command_keeps_what_check_was_told(self):
+        options = ("--immutable", "--headroom", "30", "--opcache-script-bytes", "1000000", "--opcache-string-bytes", "100000")
+        self.expect("moodle-opcache", "check", *self.options, *options, "--phpinfo", "-", code=1,
+                    stdin=self.phpinfo(validate_timestamps="Off", use_cwd="Off"), out=re.compile("(?s).*"), err=re.compile(
+            r"moodle-opcache: warning: .*\nmoodle-opcache: mend it with: moodle-opcache write --config DIR/site/config.php "
+            r"--sapi fpm --php 8.2 --etc DIR/etc --immutable --headroom 30 --opcache-script-bytes 1000000 "
+            r"--opcache-string-bytes 100000 && systemctl reload php8.2-fpm\n"))
+
     def test_no_phpinfo(self):
         self.check("<html>phpinfo()</html>", code=65, err="moodle-opcache: error: standard input is not what "
                    "'php -i' prints\nmoodle-opcache: hint: an HTML page of phpinfo() will not do\n")

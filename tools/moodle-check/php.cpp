@@ -14,6 +14,28 @@ namespace {
 
 constexpr const char* nothing_serves = "no PHP serves pages on this host";
 
+constexpr std::size_t largest_ini = 1U << 20U;
+
+/// What 'moodle-opcache write' was told when it wrote the file that PHP reads.
+std::optional<moodle::WrittenOpcache> written_for(const moodle::PhpService& service) {
+  const std::string path = moodle::opcache_ini(service);
+  std::error_code error;
+  return std::filesystem::exists(path, error)
+             ? moodle::read_written(io::read_snapshot(path, largest_ini).content)
+             : std::nullopt;
+}
+
+/// Whether it is about a size that was measured, in a file of moodle-opcache's, for no less files
+/// than there are now: an estimate is no better.
+bool was_measured(const moodle::OpcacheFinding& finding, const moodle::ServingPhp& php,
+                  const moodle::OpcacheNeed& need, const moodle::WrittenOpcache& written) {
+  const auto files = php.settings.number("opcache.max_accelerated_files");
+  const bool size = finding.setting == "opcache.memory_consumption"
+                    || finding.setting == "opcache.interned_strings_buffer";
+  return size && written.measured && finding.where == moodle::opcache_ini(php.service) && files > 0
+         && moodle::table_size(static_cast<std::uint64_t>(files)) >= need.files;
+}
+
 Outcome opcache_fits(const Subject& subject) {
   if (subject.php.empty()) {
     return Outcome::not_applicable(nothing_serves);
@@ -30,21 +52,22 @@ Outcome opcache_fits(const Subject& subject) {
       }};
   Outcome outcome;
   for (const moodle::ServingPhp& php : subject.php) {
-    // 'moodle-opcache write --immutable' has switched the looks at a file's time off: that was
-    // meant.
-    const bool immutable =
-        !php.settings.on("opcache.validate_timestamps")
-        && php.settings.where("opcache.validate_timestamps").ends_with(moodle::opcache_ini_name);
-    const moodle::OpcachePolicy policy{.immutable = immutable};
+    const moodle::WrittenOpcache written =
+        written_for(php.service).value_or(moodle::WrittenOpcache{});
+    const std::string options =
+        moodle::write_options(written.policy) + (written.measured ? " --measure" : "");
     for (const moodle::OpcacheFinding& finding :
-         moodle::opcache_findings(php.settings, need, policy, surroundings)) {
+         moodle::opcache_findings(php.settings, need, written.policy, surroundings)) {
+      if (was_measured(finding, php, need, written)) {
+        continue;
+      }
       outcome.findings.push_back(
           {Severity::warning, fmt::format("{} of {}", finding.setting, php.service.name()),
            fmt::format("is {}, and should be {}",
                        finding.found.empty() ? "empty" : shown(finding.found),
                        finding.wanted.empty() ? "empty" : finding.wanted),
            finding.why, finding.source,
-           moodle::mend_command(finding, php.service, subject.site.config_path,
+           moodle::mend_command(finding, php.service, subject.site.config_path, options,
                                 subject.given.etc)});
     }
   }
@@ -63,9 +86,24 @@ std::set<std::string> needed_extensions(const Subject& subject) {
   return needed;
 }
 
+/// The extension that a line of an .ini file loads: "redis" for "extension = /usr/lib/redis.so ;".
+std::string loaded_by(const std::string& line) {
+  const std::string code = line.substr(0, line.find(';'));
+  const std::size_t equals = code.find('=');
+  if (equals == std::string::npos || cli::trim(code.substr(0, equals)) != "extension") {
+    return {};
+  }
+  std::string name(cli::trim(code.substr(equals + 1)));
+  std::erase_if(name, [](char c) { return c == '"' || c == '\''; });
+  name.erase(0, name.rfind('/') + 1);
+  if (name.ends_with(".so")) {
+    name.erase(name.size() - 3);
+  }
+  return name == "amazon-elasticache-cluster-client" ? "memcached" : name; // Amazon's own client
+}
+
 /// Whether an .ini file of the folder, or php.ini, loads the extension.
 bool loads(const moodle::PhpService& service, const std::string& extension) {
-  constexpr std::size_t largest = 1U << 20U;
   std::vector<std::string> files{service.ini_file};
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(service.ini_folder, error)) {
@@ -75,18 +113,9 @@ bool loads(const moodle::PhpService& service, const std::string& extension) {
     if (!file.ends_with(".ini") || !std::filesystem::exists(file, error)) {
       return false;
     }
-    for (const std::string& line : cli::split(io::read_snapshot(file, largest).content, '\n')) {
-      std::string words;
-      for (const char c : line) {
-        if (c != ' ' && c != '\t' && c != '"' && c != '\r') {
-          words += c;
-        }
-      }
-      if (words == "extension=" + extension || words == "extension=" + extension + ".so") {
-        return true;
-      }
-    }
-    return false;
+    const auto lines = cli::split(io::read_snapshot(file, largest_ini).content, '\n');
+    return std::any_of(lines.begin(), lines.end(),
+                       [&](const std::string& line) { return loaded_by(line) == extension; });
   });
 }
 
@@ -112,10 +141,10 @@ Outcome extensions_are_there(const Subject& subject) {
            "without a word",
            "Moodle 4.5 lib/classes/session and cache/stores",
            version.empty()
-               ? fmt::format("dnf install php-{} && systemctl reload {}", extension,
+               ? fmt::format("dnf install -y php-{} && systemctl reload {}", extension,
                              php.service.unit)
                : fmt::format(
-                   "apt-get install php{0}-{1} && phpenmod -v {0} -s {2} {1} && systemctl "
+                   "apt-get install -y php{0}-{1} && phpenmod -v {0} -s {2} {1} && systemctl "
                    "reload {3}",
                    version, extension, php.service.sapi, php.service.unit)});
     }

@@ -110,9 +110,15 @@ ExitCode Check::run(cli::Context& context) {
   const std::vector<moodle::OpcacheFinding> findings =
       moodle::opcache_findings(settings, code.need, plan_.policy(),
                                {.dirroot = code.dirroot, .shared_type = io::shared_type});
+  std::string options = moodle::write_options(plan_.policy());
+  if (code.need.measured) {
+    options += fmt::format(" --opcache-script-bytes {} --opcache-string-bytes {}",
+                           code.need.script_bytes, code.need.string_bytes);
+  }
   std::vector<std::string> mending;
   for (const moodle::OpcacheFinding& finding : findings) {
-    mending.push_back(moodle::mend_command(finding, service, code.config_path, php_.etc_folder()));
+    mending.push_back(
+        moodle::mend_command(finding, service, code.config_path, options, php_.etc_folder()));
   }
   report(findings, distinct(std::move(mending)), context.log());
   if (findings.empty()) {

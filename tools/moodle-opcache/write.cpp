@@ -87,7 +87,7 @@ ExitCode Write::run(cli::Context& context) {
   refuse_in_vain(plan, service, runtime, context.log());
   const std::string text = ini_text(plan);
   io::Edit edit;
-  edit.path = service.ini_folder + "/" + moodle::opcache_ini_name;
+  edit.path = moodle::opcache_ini(service);
   edit.max_bytes = max_bytes;
   edit.new_mode = everybody_reads;
   edit.plan = [&](const std::string&) { return text; };

@@ -145,7 +145,8 @@ TEST_CASE("a size in a pool has no effect, and is said to") {
   const auto found = findings(settings);
   REQUIRE(found.size() == 1);
   CHECK(moodle::mend_command(found[0], fpm, "/c.php")
-        == "sed -i -E '/^[[:space:]]*php_(admin_)?(value|flag)\\[opcache\\.memory_consumption\\]"
+        == "sed -i --follow-symlinks -E "
+           "'/^[[:space:]]*php_(admin_)?(value|flag)\\[opcache\\.memory_consumption\\]"
            "[[:space:]]*=/d' /etc/php/8.2/fpm/pool.d/www.conf && systemctl reload php8.2-fpm");
 }
 
@@ -171,14 +172,34 @@ TEST_CASE("the command that mends removes what has the last word, and writes the
   CHECK(command(with("opcache.use_cwd", "0")) == write);
   CHECK(command(with("opcache.use_cwd", "0", "/etc/php/8.2/fpm/php.ini")) == write);
   CHECK(command(with("opcache.use_cwd", "0", "/etc/php/8.2/fpm/conf.d/zz.ini"))
-        == "sed -i -E '/^[[:space:]]*opcache\\.use_cwd[[:space:]]*=/d' "
+        == "sed -i --follow-symlinks -E '/^[[:space:]]*opcache\\.use_cwd[[:space:]]*=/d' "
            "/etc/php/8.2/fpm/conf.d/zz.ini && "
                + write);
   CHECK(command(with("opcache.preload", "/x.php", "/etc/php/8.2/fpm/php.ini"))
-        == "sed -i -E '/^[[:space:]]*opcache\\.preload[[:space:]]*=/d' /etc/php/8.2/fpm/php.ini && "
+        == "sed -i --follow-symlinks -E '/^[[:space:]]*opcache\\.preload[[:space:]]*=/d' "
+           "/etc/php/8.2/fpm/php.ini && "
            "systemctl reload php8.2-fpm");
   PhpSettings none;
   CHECK(command(none)
-        == "apt-get install php8.2-opcache && phpenmod -v 8.2 -s fpm opcache && "
+        == "apt-get install -y php8.2-opcache && phpenmod -v 8.2 -s fpm opcache && "
            "systemctl reload php8.2-fpm");
+}
+
+TEST_CASE("a setting that the plan has none of is removed, not written") {
+  const auto found = findings(with("opcache.max_file_size", "1000", "/etc/php/8.2/fpm/php.ini"));
+  REQUIRE(found.size() == 1);
+  CHECK(moodle::mend_command(found[0], fpm, "/c.php")
+        == "sed -i --follow-symlinks -E '/^[[:space:]]*opcache\\.max_file_size[[:space:]]*=/d' "
+           "/etc/php/8.2/fpm/php.ini && systemctl reload php8.2-fpm");
+}
+
+TEST_CASE("the command that mends keeps the policy") {
+  const auto found = findings(with("opcache.use_cwd", "0"));
+  REQUIRE(found.size() == 1);
+  CHECK(moodle::mend_command(found[0], fpm, "/c.php",
+                             moodle::write_options({.immutable = true, .headroom_percent = 50}))
+        == "moodle-opcache write --config /c.php --sapi fpm --php 8.2 --immutable --headroom 50 && "
+           "systemctl reload php8.2-fpm");
+  CHECK(moodle::write_options({.revalidate_seconds = 30}) == " --revalidate-freq 30");
+  CHECK(moodle::write_options({}).empty());
 }

@@ -100,6 +100,18 @@ TEST_CASE("extensions are told from what is commented out") {
   CHECK(all[0].xdebug);
 }
 
+TEST_CASE("a line of OPcache's does not load it, and PHP 8.5 has it built in") {
+  const Etc etc;
+  const std::string lines = "zend_extension=xdebug.so\nopcache.enable=1\n";
+  etc.write("php/8.4/fpm/conf.d/20-xdebug.ini", lines);
+  etc.write("php/8.5/fpm/conf.d/20-xdebug.ini", lines);
+  php::Runtime php(patience);
+  const auto all = moodle::read_settings(php, moodle::find_php(etc.path()));
+  REQUIRE(all.size() == 2);
+  CHECK_FALSE(all[0].opcache);
+  CHECK(all[1].opcache);
+}
+
 TEST_CASE("no PHP, no settings") {
   php::Runtime php(patience);
   CHECK(moodle::read_settings(php, {}).empty());
