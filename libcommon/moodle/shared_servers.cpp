@@ -25,6 +25,12 @@ void add_names(const Endpoint& server, const net::Deadline& deadline, Identities
   }
 }
 
+/// ElastiCache Serverless may tell none, or one that means nothing.
+bool is_run_id(const std::string& text) {
+  constexpr std::size_t digits = 40;
+  return text.size() == digits && text.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
 Identities ask_identities(const ServerGroup& group, const Endpoint& server,
                           std::chrono::milliseconds timeout, bool probes) {
   const net::Deadline deadline(timeout);
@@ -39,8 +45,10 @@ Identities ask_identities(const ServerGroup& group, const Endpoint& server,
         add_names(node, deadline, identities);
       }
     } else {
-      identities.insert("run_id "
-                        + net::redis_status(server, group.access, deadline.left()).run_id);
+      const std::string id = net::redis_status(server, group.access, deadline.left()).run_id;
+      if (is_run_id(id)) {
+        identities.insert("run_id " + id);
+      }
       for (const Endpoint& node : net::redis_cluster_nodes(server, group.access, deadline.left())) {
         add_names(node, deadline, identities);
       }
@@ -117,6 +125,12 @@ ServerGroup session_server_group(const Site& site) {
   if (session_handler_name(session_handler_class(cfg)) == "redis") {
     servers.protocol = CacheProtocol::redis;
     servers.access.tls = tls_of(cfg.find("session_redis_encrypt"));
+    // Moodle 4.5 lib/classes/session/redis.php takes two hosts or more for a cluster.
+    const std::vector<std::string> hosts = cli::split(site.text("session_redis_host"), ',');
+    servers.cluster_client =
+        std::count_if(hosts.begin(), hosts.end(),
+                      [](const auto& host) { return !cli::trim(host).empty(); })
+        > 1;
     if (site.text("session_redis_host").starts_with(tls_scheme)) {
       servers.access.tls = net::Tls{};
     }
@@ -134,6 +148,8 @@ ServerGroup store_server_group(const php::Array& store) {
       && configuration->array() != nullptr) {
     const auto text = [&](const char* key) { return configuration->array()->text(key); };
     servers.protocol = CacheProtocol::redis;
+    const php::Value* const clustermode = configuration->array()->find("clustermode");
+    servers.cluster_client = clustermode != nullptr && clustermode->truthy();
     if (const std::string password = text("password"); !password.empty()) {
       servers.access.password = password;
     }

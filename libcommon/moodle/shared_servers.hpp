@@ -18,6 +18,7 @@ struct ServerGroup {
   CacheProtocol protocol = CacheProtocol::memcached;
   std::vector<net::Endpoint> endpoints;
   net::RedisAccess access;
+  bool cluster_client = false; ///< Redis: whether Moodle talks to it as to a cluster
 };
 
 /// What the site's session handler uses, as config.php says; no endpoints for files and database.
