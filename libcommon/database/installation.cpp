@@ -57,6 +57,7 @@ InstallationState read(Connection& connection, Transaction& transaction) {
       state.getremoteaddrconf = small_number(value);
     } else {
       // Moodle's version may have a fraction: 2017051501.03.
+      state.version_text = value;
       state.version = static_cast<std::int64_t>(
           cli::parse_unsigned(cli::split(value, '.').front()).value_or(0) & largest_id);
     }

@@ -23,6 +23,8 @@ struct InstallationState {
   std::optional<int> getremoteaddrconf;
   /// The row `version`, for example 2024100700; 0 where there is none yet.
   std::int64_t version = 0;
+  /// The same as it stands there, with its fraction: "2024100706.01"; empty where there is none.
+  std::string version_text;
 };
 
 /// Reads it in one read-only transaction. Throws what Connection says, and Error{data} when

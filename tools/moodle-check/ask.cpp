@@ -12,8 +12,8 @@ Result collect(const Check& check, std::future<Outcome>& answer, const net::Dead
     result.outcome =
         outcome ? std::move(*outcome)
                 : Outcome::not_possible(fmt::format("no answer within {}", deadline.text()));
-  } catch (const cli::Error& error) {
-    result.outcome = Outcome::not_possible(error.message());
+  } catch (const std::exception& error) { // a library's own, too
+    result.outcome = Outcome::not_possible(error.what());
   }
   return result;
 }

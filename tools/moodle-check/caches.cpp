@@ -148,18 +148,34 @@ Outcome for_each_store(const Subject& subject, const Ask& ask) {
   return outcome;
 }
 
+const Array& configuration_of(const Store& store) {
+  static const Array none;
+  const Value* const value = store.entry.find("configuration");
+  return value == nullptr || value->array() == nullptr ? none : *value->array();
+}
+
+/// Whether Moodle uses TLS without looking who answers (Moodle 4.5 cache/stores/redis/lib.php).
+bool trusts_everybody(const Store& store) {
+  return store.servers.access.tls && configuration_of(store).text("cafile").empty();
+}
+
 /// The commands are about the store that application caches use first.
 GroupUse use_of(const Subject& subject, const Store& store) {
   const bool meant = subject.caches.first_choice() == store.name;
   return {.object = fmt::format("the caches of the store '{}'", shown(store.name)),
-          .consequence = "each page that needs them waits, and does the work again that they hold",
+          .consequence = store.mapped
+                             ? "each page that needs them waits, and does the work again that they "
+                               "hold"
+                             : "no cache is mapped to the store, so no page needs it",
           .mend = meant ? subject.set_store(store.name) : "",
-          .facts = meant ? &subject.given.app_cache : nullptr};
+          .facts = meant ? &subject.given.app_cache : nullptr,
+          .verifies = !trusts_everybody(store),
+          .severity = store.mapped ? Severity::error : Severity::note};
 }
 
 Outcome stores_are_reachable(const Subject& subject) {
   return for_each_store(subject, [&](const Store& store, const ProbedGroup& group) {
-    return unreachable_servers(group, use_of(subject, store));
+    return unreachable_servers(subject, group, use_of(subject, store));
   });
 }
 
@@ -175,7 +191,8 @@ Outcome nodes_are_announced(const Subject& subject) {
   });
 }
 
-/// A Redis that refuses to write when it is full, where caches only ever grow.
+/// A Redis that refuses to write when it is full, where caches only ever grow: Moodle's keys have
+/// no expiry, so a policy for those that have one removes nothing (cache/stores/redis/lib.php).
 Outcome stores_can_evict(const Subject& subject) {
   return for_each_store(subject, [&](const Store& store, const ProbedGroup& group) {
     std::vector<Finding> findings;
@@ -184,11 +201,13 @@ Outcome stores_can_evict(const Subject& subject) {
     }
     for (const auto& probe :
          std::get<std::vector<net::Probe<net::RedisStatus>>>(group.probes->get())) {
+      const std::string policy = probe.status ? probe.status->eviction_policy : "";
       if (probe.status && probe.status->limit_bytes > 0
-          && probe.status->eviction_policy == "noeviction") {
+          && (policy == "noeviction" || policy.starts_with("volatile-"))) {
         findings.push_back(
             {Severity::warning, probe.endpoint.text(),
-             "writes nothing more when its memory is full (maxmemory-policy noeviction)",
+             fmt::format("writes nothing more when its memory is full (maxmemory-policy {})",
+                         cli::shown(policy)),
              fmt::format("the store '{}' never removes anything by itself: caches need "
                          "allkeys-lru",
                          shown(store.name)),
@@ -199,27 +218,18 @@ Outcome stores_can_evict(const Subject& subject) {
   });
 }
 
-const Array& configuration_of(const Store& store) {
-  static const Array none;
-  const Value* const value = store.entry.find("configuration");
-  return value == nullptr || value->array() == nullptr ? none : *value->array();
-}
-
 Outcome stores_are_encrypted(const Subject& subject) {
   return for_each_store(subject, [&](const Store& store, const ProbedGroup&) {
     std::vector<Finding> findings;
-    const Array& configuration = configuration_of(store);
     const GroupUse use = use_of(subject, store);
-    const Value* const encryption = configuration.find("encryption");
-    const bool encrypted = encryption != nullptr && encryption->truthy();
     const std::string object = fmt::format("the store '{}'", shown(store.name));
-    if (encrypted && configuration.text("cafile").empty()) {
+    if (trusts_everybody(store)) {
       findings.push_back(
           {Severity::warning, object,
            "uses TLS without a file of authorities: Moodle does not verify the server",
            "whoever can answer in its place decides what Moodle finds in its caches",
            "Moodle 4.5 cache/stores/redis/lib.php", use.mend});
-    } else if (!encrypted && use.facts != nullptr && use.facts->tls) {
+    } else if (!store.servers.access.tls && use.facts != nullptr && use.facts->tls) {
       findings.push_back({Severity::error, object, "uses its servers without TLS, which they want",
                           "they do not answer, or everybody on the way can read what is cached",
                           "the facts", use.mend});

@@ -4,15 +4,27 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <set>
 
 using cli::shell_word;
 using cli::shown;
 
 namespace {
 
-/// Where config.php is: the folder of the code, which from Moodle 5.1 on is not the web root.
-std::string root_of(const Subject& subject) {
-  return std::filesystem::path(subject.site.config_path).parent_path().string();
+/// Gives the code to root, unless a folder that the web server has to write to is below it, or that
+/// cannot be told.
+std::string give_code_to_root(const Subject& subject) {
+  const std::string root = subject.code_root();
+  try {
+    for (const Folder& folder : subject.folders) {
+      if (is_below(folder.real_path->get(), root)) {
+        return {};
+      }
+    }
+  } catch (const cli::Error&) {
+    return {};
+  }
+  return fmt::format("chown -R -h root {0} && chmod -R g+rX,go-w {0}", shell_word(root));
 }
 
 Outcome is_local(const Subject& subject) {
@@ -48,14 +60,12 @@ Outcome is_read_only(const Subject& subject) {
     const std::string path = subject.site.dirroot + place;
     struct stat status {};
     if (::stat(path.c_str(), &status) == 0 && subject.web_user->may(status, may_write)) {
-      const std::string root = shell_word(root_of(subject));
       return Outcome::found(
           {Severity::warning, path,
            fmt::format("is writable for {}, as whom the web server runs", subject.web_user->name),
            "a plugin that is installed in the browser gets to one of the web servers only, and a "
            "fault in any script can change the code",
-           source::architecture,
-           fmt::format("chown -R -h root {0} && chmod -R g+rX,go-w {0}", root)});
+           source::architecture, give_code_to_root(subject)});
     }
   }
   return Outcome::good();
@@ -88,25 +98,44 @@ Outcome config_is_private(const Subject& subject) {
                          fmt::format("{}chmod u+r,g+r,o-rwx {}", group, word)});
 }
 
-/// What editors, people and killed runs leave beside config.php. The web server sends most of it to
-/// whoever asks, because its name does not end in ".php".
+bool is_copy_of(const std::string& name, const std::string& other) {
+  return (other.starts_with(name) && other.size() > name.size()) || other.starts_with("." + name)
+         || other == "#" + name + "#";
+}
+
+/// What editors and people leave beside config.php in the web root. The web server sends most of it
+/// to whoever asks, because its name does not end in ".php".
 Outcome has_no_copies(const Subject& subject) {
-  Outcome outcome;
-  const std::string folder = root_of(subject);
-  const std::string name = std::filesystem::path(subject.site.config_path).filename().string();
+  namespace fs = std::filesystem;
+  if (subject.site.dirroot.empty()) {
+    return Outcome::not_applicable("the site's code is not on this host");
+  }
   std::error_code error;
+  const std::string web_root = fs::weakly_canonical(subject.site.dirroot, error).string();
+  const fs::path config = subject.site.config_path; // to which a link in the web root may lead
+  std::set<std::string> folders{web_root};
+  if (is_below(config.parent_path().string(), web_root)) {
+    folders.insert(config.parent_path().string());
+  }
   std::vector<std::string> copies;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-    const std::string other = entry.path().filename().string();
-    const bool copy = (other.starts_with(name) && other.size() > name.size())
-                      || other.starts_with("." + name) || other == "#" + name + "#";
-    if (copy && entry.is_regular_file(error)) {
-      copies.push_back(entry.path().string());
+  for (const std::string& folder : folders) {
+    fs::directory_iterator entry(folder, error);
+    for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
+      const std::string other = entry->path().filename().string();
+      // The commands of this house write config.php by way of a file whose name ends in ".php".
+      const bool edit = other.find(".moodle-aws-toolkit-") != std::string::npos;
+      std::error_code gone; // a link to nothing, or a file that is there no more
+      if ((is_copy_of("config.php", other) || is_copy_of(config.filename().string(), other))
+          && !edit && entry->is_regular_file(gone)) {
+        copies.push_back(entry->path().string());
+      }
+    }
+    if (error) {
+      return Outcome::not_possible(
+          fmt::format("cannot read {}: {}", shown(folder), error.message()));
     }
   }
-  if (error) {
-    return Outcome::not_possible(fmt::format("cannot read {}: {}", shown(folder), error.message()));
-  }
+  Outcome outcome;
   std::sort(copies.begin(), copies.end());
   for (const std::string& copy : copies) {
     outcome.findings.push_back({Severity::warning, copy, "is a copy of config.php",

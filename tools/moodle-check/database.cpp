@@ -3,6 +3,8 @@
 #include "cli/text.hpp"
 #include "io/file.hpp"
 
+#include <algorithm>
+#include <cstdlib>
 #include <ctime>
 #include <filesystem>
 
@@ -51,7 +53,8 @@ int version_number(const std::string& text) {
 /// does not say.
 std::optional<int> least_postgres(const moodle::Site& site, const moodle::Version& version) {
   const std::string file = site.dirroot + "/admin/environment.xml";
-  if (site.dirroot.empty() || !std::filesystem::exists(file)) {
+  std::error_code error;
+  if (site.dirroot.empty() || !std::filesystem::exists(file, error)) {
     return std::nullopt;
   }
   const std::string text = io::read_snapshot(file, largest_environment).content;
@@ -106,7 +109,17 @@ Outcome is_near(const Subject& subject) {
 std::string mend_lastip(const Subject& subject) {
   const Given& given = subject.given;
   std::string text = subject.command("moodle-lastip");
-  if (given.alb_ips.size() == 1 && !given.access_log) {
+  // With bit 2 of getremoteaddrconf Moodle sees the balancer's address, else the browser's, which
+  // only the log tells (Moodle 4.5 lib/moodlelib.php, getremoteaddr).
+  const php::Value* const set = subject.site.evaluation.cfg.find("getremoteaddrconf");
+  constexpr std::int64_t skip_forwarded_for = 2;
+  const std::int64_t skipped =
+      set != nullptr && !set->is_null()
+          ? static_cast<std::int64_t>(
+              cli::parse_unsigned(set->scalar_text().value_or("")).value_or(0))
+          : subject.database->get().installation.getremoteaddrconf.value_or(3);
+  const bool sees_balancer = (skipped & skip_forwarded_for) != 0;
+  if (given.alb_ips.size() == 1 && !given.access_log && sees_balancer) {
     return text + " --ip " + shell_word(given.alb_ips.front());
   }
   for (const std::string& ip : given.alb_ips) {
@@ -143,8 +156,8 @@ Outcome is_installed(const Subject& subject) {
        "Moodle 4.5 admin/index.php", mend_lastip(subject)});
 }
 
-/// $version of version.php, without its fraction.
-std::optional<std::int64_t> code_version(const std::string& dirroot) {
+/// $version of version.php, with its fraction.
+std::optional<std::string> code_version(const std::string& dirroot) {
   constexpr std::size_t largest = 1U << 20U;
   const std::string text = io::read_snapshot(dirroot + "/version.php", largest).content;
   const std::size_t at = text.find("$version");
@@ -152,9 +165,26 @@ std::optional<std::int64_t> code_version(const std::string& dirroot) {
   if (start == std::string::npos) {
     return std::nullopt;
   }
-  const std::size_t end = text.find_first_not_of("0123456789", start);
-  const auto number = cli::parse_unsigned(text.substr(start, end - start));
-  return number ? std::optional(static_cast<std::int64_t>(*number)) : std::nullopt;
+  const std::size_t end = text.find_first_not_of("0123456789.", start);
+  return text.substr(start, end - start);
+}
+
+/// As PHP compares versions: 2024100706 and "2024100706.00" are the same, "2024100706.01" is later.
+double version_value(const std::string& text) {
+  return std::strtod(text.c_str(), nullptr);
+}
+
+/// A script of Moodle's command line: from 5.1 on beside public/ or in it.
+std::string cli_script(const Subject& subject, const std::string& name) {
+  const std::string code = subject.code_root();
+  const std::string root =
+      code.empty() ? std::filesystem::path(subject.site.config_path).parent_path().string() : code;
+  const std::string usual = fmt::format("{}/admin/cli/{}", root, name);
+  const std::string in_public = fmt::format("{}/public/admin/cli/{}", root, name);
+  std::error_code error;
+  return !std::filesystem::exists(usual, error) && std::filesystem::exists(in_public, error)
+             ? in_public
+             : usual;
 }
 
 Outcome is_upgraded(const Subject& subject) {
@@ -163,25 +193,25 @@ Outcome is_upgraded(const Subject& subject) {
     return Outcome::not_applicable("the site's code is not on this host");
   }
   const auto code = code_version(subject.site.dirroot);
-  const std::int64_t there = view.installation.version;
-  if (there == 0 || !code) {
+  const std::string& there = view.installation.version_text;
+  if (view.installation.version == 0 || !code) {
     return Outcome::not_applicable("the installation has not finished");
   }
-  if (there == *code) {
+  const double ahead = version_value(*code) - version_value(there);
+  if (ahead == 0) {
     return Outcome::good();
   }
-  const std::string folder = std::filesystem::path(subject.site.config_path).parent_path().string();
-  const bool newer = *code > there;
+  const bool newer = ahead > 0;
   return Outcome::found(
       {Severity::error, view.where,
-       fmt::format("is of version {}, and the code of {}", there, *code),
+       fmt::format("is of version {}, and the code of {}", shown(there), *code),
        newer ? "every page leads to the upgrade, or fails"
              : "Moodle refuses to run code that is older than its database",
        "Moodle 4.5 admin/index.php",
        newer ? fmt::format(
-           "{}php {}/admin/cli/upgrade.php --non-interactive",
+           "{}php {} --non-interactive",
            subject.web_user ? fmt::format("sudo -u {} ", shell_word(subject.web_user->name)) : "",
-           shell_word(subject.site.dirroot == folder ? folder : subject.site.dirroot))
+           shell_word(cli_script(subject, "upgrade.php")))
              : ""});
 }
 
@@ -194,12 +224,8 @@ Outcome cron_runs(const Subject& subject) {
     return Outcome::not_applicable("this Moodle does not keep when cron ran last");
   }
   const std::string user = subject.web_user ? subject.web_user->name : "www-data";
-  const std::string root =
-      subject.site.dirroot.empty()
-          ? std::filesystem::path(subject.site.config_path).parent_path().string()
-          : subject.site.dirroot;
   const std::string line =
-      fmt::format("* * * * * {} /usr/bin/php {}/admin/cli/cron.php >/dev/null", user, root);
+      fmt::format("* * * * * {} /usr/bin/php {} >/dev/null", user, cli_script(subject, "cron.php"));
   const std::string mend = fmt::format("echo {} >/etc/cron.d/moodle", cli::shell_quoted(line));
   Finding finding{Severity::error,
                   view.where,
@@ -212,8 +238,16 @@ Outcome cron_runs(const Subject& subject) {
     finding.what = "has never seen cron run";
     return Outcome::found(std::move(finding));
   }
-  constexpr std::int64_t expected = 200; ///< as Moodle's own check
+  // As Moodle's own check.
+  constexpr std::uint64_t longest = 1U << 30U;
+  constexpr std::uint64_t minute = 60;
   constexpr std::int64_t day = 86'400;
+  const php::Value* const set = subject.site.evaluation.cfg.find("expectedcronfrequency");
+  const auto frequency = set == nullptr || set->is_null()
+                             ? std::nullopt
+                             : cli::parse_unsigned(set->scalar_text().value_or(""));
+  const std::int64_t expected =
+      static_cast<std::int64_t>(std::min(frequency.value_or(minute), longest)) + minute;
   const std::int64_t age = std::time(nullptr) - *view.server.last_cron;
   if (age <= expected) {
     return Outcome::good();
@@ -222,6 +256,19 @@ Outcome cron_runs(const Subject& subject) {
       fmt::format("has not seen cron for {}", cli::duration_text(static_cast<double>(age)));
   finding.severity = age > day ? Severity::error : Severity::warning;
   return Outcome::found(std::move(finding));
+}
+
+/// Starts anew what keeps this host's clock right, and so sets it; nothing where that is not known.
+std::string set_clock() {
+  for (const char* const unit : {"chronyd", "chrony", "systemd-timesyncd"}) {
+    for (const char* const folder : {"/usr/lib/systemd/system", "/lib/systemd/system"}) {
+      std::error_code error;
+      if (std::filesystem::exists(fmt::format("{}/{}.service", folder, unit), error)) {
+        return fmt::format("systemctl restart {}", unit);
+      }
+    }
+  }
+  return {};
 }
 
 Outcome clocks_agree(const Subject& subject) {
@@ -237,8 +284,7 @@ Outcome clocks_agree(const Subject& subject) {
                    cli::duration_text(static_cast<double>(std::chrono::abs(ahead).count()) / 1000),
                    ahead.count() > 0 ? "behind" : "ahead of"),
        "sessions, tasks and caches expire by each web server's own clock",
-       "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/set-time.html",
-       "systemctl restart systemd-timesyncd"});
+       "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/set-time.html", set_clock()});
 }
 
 } // namespace

@@ -12,8 +12,8 @@ namespace {
 constexpr const char* efs_guide = "https://docs.aws.amazon.com/efs/latest/ug/performance.html";
 
 Outcome mount_is_as_recommended(const Subject& subject) {
-  const auto mount = io::find_mount(subject.folder("dataroot").path, subject.mounts);
-  if (!mount || mount->type != "nfs4") {
+  const auto mount = io::find_mount(subject.folder("dataroot").real_path->get(), subject.mounts);
+  if (!mount || !is_efs(*mount)) {
     return Outcome::not_applicable("dataroot is not on EFS");
   }
   const std::vector<std::string> wrong = unwanted_mount_options(*mount);
@@ -24,8 +24,7 @@ Outcome mount_is_as_recommended(const Subject& subject) {
       {Severity::warning, mount->point, fmt::format("is mounted {}", cli::join(wrong, ", ")),
        "with other options reads and writes take more round trips, or fail when EFS is late",
        "https://docs.aws.amazon.com/efs/latest/ug/mounting-fs-nfs-mount-settings.html",
-       fmt::format("umount {0} && mount -t nfs4 -o {2} {1} {0}", shell_word(mount->point),
-                   shell_word(mount->source), recommended_mount_options())});
+       mount_again(*mount, subject.mounts)});
 }
 
 /// Throughput that does not depend on what is stored.

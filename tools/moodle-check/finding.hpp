@@ -43,8 +43,8 @@ struct Outcome {
   static Outcome found(Finding finding) { return {State::checked, {}, {std::move(finding)}}; }
 };
 
-/// One question about the site. `ask` may wait for a server or a file system; what it throws as
-/// cli::Error makes the check not possible.
+/// One question about the site. `ask` may wait for a server or a file system; what it throws
+/// makes the check not possible.
 struct Check {
   std::string name; ///< "sessions-reachable": the group, then what is asked
   std::function<Outcome()> ask;

@@ -19,20 +19,15 @@ namespace {
 constexpr unsigned may_write = 2;
 constexpr unsigned may_write_and_enter = 3;
 
-bool is_below(const std::string& path, const std::string& folder) {
-  return path == folder || path.starts_with(folder + "/");
-}
-
-std::string owner_of(const Subject& subject) {
-  return subject.web_user ? subject.web_user->name : std::string();
-}
-
-/// Makes the folder for the web server, as far as that is known.
-std::string make_folder(const Subject& subject, const std::string& path) {
-  const std::string owner = owner_of(subject);
-  return fmt::format("install -d -m 2770{} {}",
-                     owner.empty() ? "" : fmt::format(" -o {0} -g {0}", shell_word(owner)),
-                     shell_word(path));
+/// Makes the folder for the web server. Nothing where the web server's user is not known, and for a
+/// dataroot on storage that may only have to be mounted.
+std::string make_folder(const Subject& subject, const Folder& folder) {
+  const bool may_be_mounted = subject.given.efs_id || subject.given.several_web_servers();
+  if (!subject.web_user || (folder.setting == "dataroot" && may_be_mounted)) {
+    return {};
+  }
+  return fmt::format("install -d -m 2770 -o {0} -g \"$(id -gn {0})\" {1}",
+                     shell_word(subject.web_user->name), shell_word(folder.path));
 }
 
 Outcome is_there(const Subject& subject, const Folder& folder) {
@@ -53,17 +48,19 @@ Outcome is_there(const Subject& subject, const Folder& folder) {
                              "every request that needs the folder waits for its file system",
                              source::architecture, ""});
     }
-    if (error.code() == cli::ExitCode::no_input && !is_dataroot
-        && is_below(folder.path, dataroot.path)) {
+    const bool missing = error.code() == cli::ExitCode::no_input;
+    if (error.code() == cli::ExitCode::no_permission) {
+      return Outcome::not_possible(error.message());
+    }
+    if (missing && !is_dataroot && is_below(folder.path, dataroot.path)) {
       return Outcome::not_applicable("Moodle makes " + shown(folder.path) + " by itself");
     }
-    return Outcome::found(
-        {Severity::error, folder.path,
-         error.code() == cli::ExitCode::no_input ? "is not there" : error.message(),
-         fmt::format("it is $CFG->{}: without it every page fails; is its file "
-                     "system mounted?",
-                     folder.setting),
-         "Moodle 4.5 lib/setup.php", make_folder(subject, folder.path)});
+    return Outcome::found({Severity::error, folder.path, missing ? "is not there" : error.message(),
+                           fmt::format("it is $CFG->{}: without it every page fails; is its file "
+                                       "system mounted?",
+                                       folder.setting),
+                           "Moodle 4.5 lib/setup.php",
+                           missing ? make_folder(subject, folder) : ""});
   }
   if (!S_ISDIR(status.st_mode)) {
     return Outcome::found(
@@ -126,16 +123,30 @@ Outcome is_private(const Subject& subject) {
   });
 }
 
+/// The folder that the web server serves: the code's, or with a site at https://host/path the one
+/// in which the code is at that path.
+std::string web_root(const Subject& subject) {
+  std::error_code error;
+  std::string root = std::filesystem::weakly_canonical(subject.site.dirroot, error).string();
+  const std::string url = subject.site.text("wwwroot");
+  const std::size_t host = url.find("://");
+  const std::size_t slash = host == std::string::npos ? host : url.find('/', host + 3);
+  const std::string path = slash == std::string::npos ? "" : url.substr(slash);
+  if (path.size() > 1 && root.size() > path.size() && root.ends_with(path)) {
+    root.resize(root.size() - path.size());
+  }
+  return root;
+}
+
 Outcome is_outside_the_web(const Subject& subject) {
   const std::string& dirroot = subject.site.dirroot;
   if (dirroot.empty()) {
     return Outcome::not_applicable("the site's code is not on this host");
   }
-  const std::string& path = subject.folder("dataroot").path;
-  namespace fs = std::filesystem;
-  const std::string data = fs::weakly_canonical(path).string();
-  if (is_below(data, fs::weakly_canonical(dirroot).string())) {
-    return Outcome::found({Severity::error, path, "lies in the folder that the web server serves",
+  const Folder& dataroot = subject.folder("dataroot");
+  if (is_below(dataroot.real_path->get(), web_root(subject))) {
+    return Outcome::found({Severity::error, dataroot.path,
+                           "lies in the folder that the web server serves",
                            "everybody can fetch the users' files, and the cache configuration",
                            source::security, ""});
   }
@@ -149,7 +160,8 @@ Outcome is_shared(const Subject& subject) {
   }
   Outcome outcome;
   for (const Folder& folder : subject.folders) {
-    const bool local = !io::is_shared_type(io::filesystem_type(folder.path, subject.mounts));
+    const bool local =
+        !io::is_shared_type(io::filesystem_type(folder.real_path->get(), subject.mounts));
     if (local && folder.setting != "localcachedir") {
       outcome.findings.push_back(
           {Severity::error, folder.path, "is on this host alone",
@@ -163,7 +175,7 @@ Outcome is_shared(const Subject& subject) {
 
 Outcome local_cache_is_local(const Subject& subject) {
   const Folder& folder = subject.folder("localcachedir");
-  const std::string type = io::filesystem_type(folder.path, subject.mounts);
+  const std::string type = io::filesystem_type(folder.real_path->get(), subject.mounts);
   if (!io::is_shared_type(type) || is_below(folder.path, subject.folder("dataroot").path)) {
     // Below dataroot is Moodle's own default, which does no harm but costs speed.
     return io::is_shared_type(type) ? Outcome::found(

@@ -1,5 +1,7 @@
 #include "mount_options.hpp"
 
+#include "cli/text.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -23,10 +25,39 @@ bool has(const io::Mount& mount, std::string_view option) {
   return std::find(mount.options.begin(), mount.options.end(), option) != mount.options.end();
 }
 
+constexpr const char* recommended =
+    "nfsvers=4.1,rsize=1048576,wsize=1048576,hard,timeo=600,retrans=2,noresvport";
+
+bool by_efs_utils(const io::Mount& mount) {
+  return mount.source.starts_with("127.0.0.1:") && !value_of(mount, "port").empty();
+}
+
+/// Which folder of its file system is mounted: "/" but for bind mounts.
+std::string mounted_folder(const io::Mount& mount, std::string_view mountinfo) {
+  std::string folder;
+  for (const std::string& line : cli::split(mountinfo, '\n')) {
+    const auto found = io::find_mount(mount.point, line);
+    constexpr std::size_t at_root = 3;
+    if (found && found->point == mount.point) { // a later one hides an earlier one
+      folder = cli::split(line, ' ').at(at_root);
+    }
+  }
+  return folder;
+}
+
 } // namespace
 
-const char* recommended_mount_options() noexcept {
-  return "nfsvers=4.1,rsize=1048576,wsize=1048576,hard,timeo=600,retrans=2,noresvport";
+bool is_efs(const io::Mount& mount) {
+  const std::string host = mount.source.substr(0, mount.source.find(':'));
+  return mount.type == "nfs4" && (host.find(".efs.") != std::string::npos || by_efs_utils(mount));
+}
+
+std::string mount_again(const io::Mount& mount, std::string_view mountinfo) {
+  if (by_efs_utils(mount) || mounted_folder(mount, mountinfo) != "/") {
+    return {};
+  }
+  return fmt::format("umount {0} && mount -t nfs4 -o {2} {1} {0}", cli::shell_word(mount.point),
+                     cli::shell_word(mount.source), recommended);
 }
 
 std::vector<std::string> unwanted_mount_options(const io::Mount& mount) {

@@ -131,11 +131,17 @@ const char* word_for(State state) {
   return "not-possible";
 }
 
-/// Text in XML, without the control characters that XML has no way to write.
+/// Text in XML, without the characters that XML has no way to write: controls, U+FFFE and U+FFFF.
 std::string xml(const std::string& text) {
   std::string out;
-  for (const char c : cli::shown(text, 100'000)) {
-    switch (c) {
+  const std::string plain = cli::shown(text, 100'000);
+  for (std::size_t i = 0; i < plain.size(); ++i) {
+    if (plain.compare(i, 3, "\xEF\xBF\xBE") == 0 || plain.compare(i, 3, "\xEF\xBF\xBF") == 0) {
+      out += "\xEF\xBF\xBD"; // the character for one that cannot be shown
+      i += 2;
+      continue;
+    }
+    switch (const char c = plain[i]) {
     case '&':
       out += "&amp;";
       break;

@@ -27,11 +27,31 @@ Outcome not_in_cache(const Subject& subject) {
       fmt::format("sessions are not in cache servers (handler {})", shown(handler_of(subject))));
 }
 
+/// A TLS option of session_redis_encrypt.
+const Value* tls_option(const Subject& subject, const char* key) {
+  const Value* const encrypt = subject.site.evaluation.cfg.find("session_redis_encrypt");
+  return encrypt == nullptr || encrypt->array() == nullptr ? nullptr : encrypt->array()->find(key);
+}
+
+bool turns_verification_off(const Subject& subject) {
+  const auto is_off = [&](const char* key) {
+    const Value* const value = tls_option(subject, key);
+    return value != nullptr && !value->truthy();
+  };
+  return is_off("verify_peer") || is_off("verify_peer_name");
+}
+
+/// Whether Moodle expects another name than the host's in the server's certificate.
+bool has_other_name(const Subject& subject) {
+  return tls_option(subject, "peer_name") != nullptr;
+}
+
 GroupUse use_of(const Subject& subject) {
   return {.object = "sessions",
           .consequence = "nobody can log in, and requests wait for their session",
           .mend = subject.set_sessions(),
-          .facts = &subject.given.session_cache};
+          .facts = &subject.given.session_cache,
+          .verifies = !turns_verification_off(subject) && !has_other_name(subject)};
 }
 
 Outcome found_all(std::vector<Finding> findings) {
@@ -95,8 +115,9 @@ Outcome are_cached(const Subject& subject) {
 }
 
 Outcome are_reachable(const Subject& subject) {
-  return in_cache(subject) ? found_all(unreachable_servers(subject.sessions, use_of(subject)))
-                           : not_in_cache(subject);
+  return in_cache(subject)
+             ? found_all(unreachable_servers(subject, subject.sessions, use_of(subject)))
+             : not_in_cache(subject);
 }
 
 Outcome are_safe(const Subject& subject) {
@@ -124,21 +145,12 @@ Outcome are_safe(const Subject& subject) {
   return outcome;
 }
 
-/// Whether a TLS option says that the server need not prove who it is.
-bool is_off(const Array& options, const char* key) {
-  const Value* const value = options.find(key);
-  return value != nullptr && !value->truthy();
-}
-
 Outcome are_encrypted(const Subject& subject) {
   if (!in_cache(subject) || subject.sessions.group.protocol != CacheProtocol::redis) {
     return in_cache(subject) ? Outcome::not_applicable("Moodle has no TLS to memcached")
                              : not_in_cache(subject);
   }
-  const Value* const encrypt = subject.site.evaluation.cfg.find("session_redis_encrypt");
-  const Array* const options = encrypt == nullptr ? nullptr : encrypt->array();
-  if (options != nullptr
-      && (is_off(*options, "verify_peer") || is_off(*options, "verify_peer_name"))) {
+  if (turns_verification_off(subject)) {
     return Outcome::found({Severity::warning, "$CFG->session_redis_encrypt",
                            "turns the verification of the server off",
                            "whoever can answer in its place reads and writes all sessions",

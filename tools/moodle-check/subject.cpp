@@ -3,10 +3,13 @@
 #include "cli/text.hpp"
 #include "database/connection.hpp"
 #include "io/file.hpp"
+#include "moodle/managed_block.hpp"
 #include "moodle/session_config.hpp"
 
 #include <cerrno>
+#include <filesystem>
 #include <grp.h>
+#include <limits>
 #include <pwd.h>
 #include <sys/statvfs.h>
 
@@ -30,13 +33,25 @@ struct stat status_of(const std::string& path) {
   return status;
 }
 
+/// Of a path that need not be there.
+std::string resolved(const std::string& path) {
+  std::error_code error;
+  const auto real = std::filesystem::weakly_canonical(path, error);
+  if (error) {
+    throw cli::system_error(error.value(), "cannot look at " + shown(path));
+  }
+  return real.string();
+}
+
 std::vector<Folder> find_folders(const moodle::Site& site, const net::Deadline& deadline) {
   std::vector<Folder> folders;
   for (const auto& [setting, below] : moodle::data_folders) {
     const std::string path = site.data_folder(setting);
     folders.push_back({std::string(setting), path,
                        std::make_shared<Pending<struct stat>>(shown(path), deadline,
-                                                              [path] { return status_of(path); })});
+                                                              [path] { return status_of(path); }),
+                       std::make_shared<Pending<std::string>>(shown(path), deadline,
+                                                              [path] { return resolved(path); })});
   }
   return folders;
 }
@@ -108,10 +123,13 @@ CacheFile read_cache_file(const moodle::Site& site) {
   return file;
 }
 
-void read_stores(CacheView& view) {
+/// `text` is the configuration as Moodle writes it.
+void read_stores(CacheView& view, const std::string& text) {
   for (const std::string& name : view.config->store_names()) {
     const php::Array& entry = *view.config->store(name);
-    Store store{name, entry.text("plugin"), entry, moodle::store_server_group(entry)};
+    const std::string mapping = fmt::format("'store' => {},", moodle::php_literal(name));
+    const bool mapped = text.find(mapping) != std::string::npos;
+    Store store{name, entry.text("plugin"), entry, moodle::store_server_group(entry), mapped};
     if (!store.servers.endpoints.empty()) {
       view.stores.push_back(std::move(store));
     }
@@ -120,6 +138,7 @@ void read_stores(CacheView& view) {
 
 CacheView view_caches(const Pending<CacheFile>& pending, php::Runtime& php) {
   CacheView view;
+  bool parsing = false;
   try {
     const CacheFile& file = pending.get();
     view.path = file.path;
@@ -128,13 +147,23 @@ CacheView view_caches(const Pending<CacheFile>& pending, php::Runtime& php) {
       view.reason = fmt::format("there is no {} yet", shown(file.path));
       return view;
     }
-    view.state = CacheView::State::broken;
+    parsing = true;
     view.config = moodle::CacheConfig::parse(php, file.path, *file.content);
+    if (const auto line = view.config->computed_line()) {
+      view.reason =
+          fmt::format("{}: line {} computes a value, which a web server may see otherwise",
+                      shown(file.path), *line);
+      return view;
+    }
+    const std::string text = view.config->text(php);
+    view.as_moodle_writes = text == *file.content;
+    read_stores(view, text);
     view.state = CacheView::State::read;
-    view.as_moodle_writes = view.config->text(php) == *file.content;
-    read_stores(view);
   } catch (const Error& error) {
     view.reason = error.message();
+    if (parsing && error.code() == ExitCode::data) { // all else may be no fault of the file
+      view.state = CacheView::State::broken;
+    }
   }
   return view;
 }
@@ -146,11 +175,13 @@ Probes probe(const moodle::ServerGroup& group, std::chrono::milliseconds timeout
   return net::probe_redis(group.endpoints, group.access, timeout);
 }
 
-std::vector<Endpoint> ask_nodes(const moodle::ServerGroup& group, const Endpoint& endpoint,
-                                std::chrono::milliseconds timeout) {
-  return group.protocol == moodle::CacheProtocol::memcached
-             ? net::discover(endpoint, timeout).nodes
-             : net::redis_cluster_nodes(endpoint, group.access, timeout);
+Announced ask_nodes(const moodle::ServerGroup& group, const Endpoint& endpoint,
+                    std::chrono::milliseconds timeout) {
+  if (group.protocol == moodle::CacheProtocol::memcached) {
+    net::Cluster cluster = net::discover(endpoint, timeout);
+    return {std::move(cluster.nodes), cluster.source != net::Cluster::Source::plain};
+  }
+  return {net::redis_cluster_nodes(endpoint, group.access, timeout), true};
 }
 
 ProbedGroup probe_group(moodle::ServerGroup group, const Given& given, const CacheFacts* facts,
@@ -169,7 +200,7 @@ ProbedGroup probe_group(moodle::ServerGroup group, const Given& given, const Cac
   }
   probed.probes = std::make_shared<Pending<Probes>>(
       "the servers", deadline, [asked = probed.group, timeout] { return probe(asked, timeout); });
-  probed.announced = std::make_shared<Pending<std::vector<Endpoint>>>(
+  probed.announced = std::make_shared<Pending<Announced>>(
       endpoint.text(), deadline,
       [asked = probed.group, endpoint, timeout] { return ask_nodes(asked, endpoint, timeout); });
   return probed;
@@ -177,9 +208,21 @@ ProbedGroup probe_group(moodle::ServerGroup group, const Given& given, const Cac
 
 } // namespace
 
+bool is_below(const std::string& path, const std::string& folder) {
+  return path == folder || path.starts_with(folder + "/");
+}
+
 std::optional<Endpoint> CacheFacts::parsed_endpoint() const {
   return endpoint ? std::optional(net::parse_endpoint(*endpoint, moodle::default_port(protocol())))
                   : std::nullopt;
+}
+
+std::vector<Endpoint> CacheFacts::parsed_nodes() const {
+  std::vector<Endpoint> parsed;
+  for (const std::string& node : nodes) {
+    parsed.push_back(net::parse_endpoint(node, moodle::default_port(protocol())));
+  }
+  return parsed;
 }
 
 std::string CacheFacts::options() const {
@@ -187,8 +230,8 @@ std::string CacheFacts::options() const {
   const auto add = [&](const char* option, const std::string& value) {
     text += fmt::format(" --{}-{} {}", name, option, shell_word(value));
   };
-  if (endpoint || nodes.empty()) {
-    add("endpoint", endpoint.value_or("HOST:PORT"));
+  if (endpoint) {
+    add("endpoint", *endpoint);
   }
   for (const std::string& node : endpoint ? std::vector<std::string>{} : nodes) {
     add("node", node);
@@ -224,6 +267,16 @@ const Folder& Subject::folder(const std::string& setting) const {
                        [&](const Folder& folder) { return folder.setting == setting; });
 }
 
+std::string Subject::code_root() const {
+  if (site.dirroot.empty()) {
+    return {};
+  }
+  const std::filesystem::path root = resolved(site.dirroot);
+  constexpr moodle::Version with_public{5, 1, 0};
+  const bool below = root.filename() == "public" && version && *version >= with_public;
+  return (below ? root.parent_path() : root).string();
+}
+
 std::string Subject::release() const {
   return version ? "Moodle " + version->text() : "this Moodle";
 }
@@ -238,13 +291,146 @@ std::string Subject::command(const std::string& name) const {
 
 namespace {
 
-std::string access_options(const Given& given, const CacheFacts& facts, bool has_password) {
-  std::string text;
-  if (given.ca_file && facts.tls) {
-    text += " --ca-file " + shell_word(*given.ca_file);
+/// A command's options; none when it cannot express what the site has.
+using Words = std::optional<std::string>;
+
+bool announces_nodes(const ProbedGroup& group) {
+  try {
+    return group.announced->get().tells;
+  } catch (const Error&) {
+    return false;
   }
-  if (facts.protocol() == moodle::CacheProtocol::redis && (given.password_file || has_password)) {
-    text += " --password-file " + shell_word(given.password_file.value_or("PASSWORD-FILE"));
+}
+
+/// The cluster that the facts name, else the servers in use: by one of them where it knows the
+/// others. None when there are neither, or when Moodle cannot use them.
+Words server_options(const Given& given, CacheFacts facts, const ProbedGroup* used) {
+  const bool is_used = used != nullptr && !used->group.endpoints.empty();
+  if (!facts.known() && is_used) {
+    const std::vector<Endpoint>& servers = used->group.endpoints;
+    facts.engine = moodle::text(used->group.protocol);
+    facts.tls = used->group.access.tls.has_value();
+    if (servers.size() == 1 || announces_nodes(*used)) {
+      facts.endpoint = servers.front().text();
+    } else {
+      for (const Endpoint& server : servers) {
+        facts.nodes.push_back(server.text());
+      }
+    }
+  }
+  const bool redis = facts.protocol() == moodle::CacheProtocol::redis;
+  if (!facts.known() || (facts.tls && !redis)) {
+    return std::nullopt;
+  }
+  std::string text = facts.options();
+  if (!redis) {
+    return text;
+  }
+  const net::RedisAccess access = is_used ? used->group.access : net::RedisAccess{};
+  const auto ca_file = access.tls && access.tls->ca_file ? access.tls->ca_file : given.ca_file;
+  if (ca_file && facts.tls) {
+    text += " --ca-file " + shell_word(*ca_file);
+  }
+  if (access.user || (access.password && !given.password_file)) {
+    return std::nullopt;
+  }
+  if (given.password_file) {
+    text += " --password-file " + shell_word(*given.password_file);
+  }
+  return text;
+}
+
+/// A setting of a session handler that is a number.
+struct Number {
+  const char* key;
+  const char* option; ///< of moodle-session set, with the same bounds
+  std::uint64_t least;
+  std::uint64_t most;
+  std::uint64_t preset;  ///< what the command takes without the option
+  moodle::Version since; ///< when Moodle began to read it
+};
+
+const std::vector<Number>& numbers_of(moodle::CacheProtocol protocol) {
+  constexpr std::uint64_t day = 86'400;
+  constexpr std::uint64_t month = 30 * day;
+  constexpr std::uint64_t none = std::numeric_limits<std::uint64_t>::max();
+  static const std::vector<Number> memcached{
+      {"acquire_lock_timeout", "acquire-lock-timeout", 1, day, 120, {}},
+      {"lock_expire", "lock-expire", 1, month, 7200, {}},
+      {"lock_retry_sleep", "lock-retry-sleep", 1, 60'000, none, {3, 2, 6}}};
+  static const std::vector<Number> redis{
+      {"database", "database", 0, 15, 0, {}},
+      {"acquire_lock_timeout", "acquire-lock-timeout", 1, day, 120, {}},
+      {"lock_expire", "lock-expire", 1, month, none, {}},
+      {"acquire_lock_retry", "lock-retry-sleep", 1, 60'000, none, {3, 9, 0}},
+      {"acquire_lock_warn", "lock-warn", 1, day, none, {3, 9, 0}},
+      {"connection_timeout", "connection-timeout", 1, 3600, none, {4, 5, 5}},
+      {"max_retries", "max-retries", 1, 100, none, {4, 5, 5}},
+      {"read_timeout", "read-timeout", 1, 3600, none, {5, 2, 0}}};
+  return protocol == moodle::CacheProtocol::redis ? redis : memcached;
+}
+
+/// TLS options that the command does not write are lost: another name, a client's certificate.
+bool has_other_tls_options(const php::Value* encrypt) {
+  const php::Array* const options = encrypt == nullptr ? nullptr : encrypt->array();
+  return options != nullptr
+         && std::any_of(options->entries.begin(), options->entries.end(), [](const auto& entry) {
+              const auto* const name = std::get_if<std::string>(&entry.first);
+              return name == nullptr
+                     || (*name != "verify_peer" && *name != "verify_peer_name"
+                         && *name != "cafile");
+            });
+}
+
+/// What the site has set for its sessions besides their servers.
+Words handler_options(const Subject& subject, moodle::CacheProtocol protocol) {
+  const std::string begin = fmt::format("session_{}_", moodle::text(protocol));
+  const php::Array& cfg = subject.site.evaluation.cfg;
+  std::string text;
+  const auto add = [&](const char* option, const std::string& value) {
+    text += fmt::format(" --{} {}", option, shell_word(value));
+  };
+  if (const std::string prefix = subject.site.text(begin + "prefix"); !prefix.empty()) {
+    constexpr std::size_t longest = 200;
+    if (prefix.size() > longest || std::any_of(prefix.begin(), prefix.end(), [](char c) {
+          return c <= ' ' || c >= 0x7F;
+        })) {
+      return std::nullopt;
+    }
+    add("prefix", prefix);
+  }
+  for (const Number& number : numbers_of(protocol)) {
+    const php::Value* const value = cfg.find(begin + number.key);
+    if (value == nullptr || value->is_null()
+        || (subject.version && *subject.version < number.since)) {
+      continue;
+    }
+    const auto set = cli::parse_unsigned(value->scalar_text().value_or(""));
+    if (!set || ((*set < number.least || *set > number.most) && *set != number.preset)) {
+      return std::nullopt;
+    }
+    if (*set != number.preset) {
+      add(number.option, std::to_string(*set));
+    }
+  }
+  if (protocol == moodle::CacheProtocol::memcached) {
+    return text;
+  }
+  if (has_other_tls_options(cfg.find(begin + "encrypt"))) {
+    return std::nullopt;
+  }
+  const php::Value* const igbinary = cfg.find(begin + "serializer_use_igbinary");
+  if (igbinary != nullptr && igbinary->truthy()) {
+    add("serialiser", "igbinary");
+  }
+  constexpr moodle::Version compresses{3, 11, 0};
+  const std::string compressor = subject.site.text(begin + "compressor");
+  if (!compressor.empty() && compressor != "none"
+      && (!subject.version || *subject.version >= compresses)) {
+    if (compressor != "gzip" && compressor != "zstd") {
+      return std::nullopt;
+    }
+    add("compressor", compressor);
   }
   return text;
 }
@@ -252,28 +438,22 @@ std::string access_options(const Given& given, const CacheFacts& facts, bool has
 } // namespace
 
 std::string Subject::set_sessions() const {
-  const moodle::ServerGroup& used = sessions.group;
-  CacheFacts facts = given.session_cache;
-  if (!facts.known() && !used.endpoints.empty()) { // each node of a cluster knows the others
-    facts.endpoint = used.endpoints.front().text();
-    facts.engine = moodle::text(used.protocol);
-    facts.tls = used.access.tls.has_value();
-  }
-  const std::string prefix =
-      site.text(fmt::format("session_{}_prefix", moodle::text(facts.protocol())));
-  return command("moodle-session set") + facts.options()
-         + access_options(given, facts, used.access.password.has_value())
-         + (prefix.empty() ? "" : " --prefix " + shell_word(prefix));
+  const CacheFacts& facts = given.session_cache;
+  const bool known = facts.known() || sessions.group.endpoints.empty();
+  const Words servers = server_options(given, facts, &sessions);
+  const Words others = handler_options(*this, known ? facts.protocol() : sessions.group.protocol);
+  return servers && others ? command("moodle-session set") + *servers + *others : "";
 }
 
 std::string Subject::set_store(const std::string& store) const {
-  bool has_password = false;
-  for (const Store& one : caches.stores) {
-    has_password = has_password || (one.name == store && one.servers.access.password);
+  const ProbedGroup* used = nullptr;
+  for (std::size_t i = 0; i < caches.stores.size(); ++i) {
+    used = caches.stores[i].name == store ? &store_servers[i] : used;
   }
-  return command("moodle-muc set") + given.app_cache.options()
-         + access_options(given, given.app_cache, has_password)
-         + (store.empty() ? "" : " --store " + shell_word(store));
+  const Words servers = server_options(given, given.app_cache, used);
+  return servers ? command("moodle-muc set") + *servers
+                       + (store.empty() ? "" : " --store " + shell_word(store))
+                 : "";
 }
 
 std::shared_ptr<const Subject> look_at(const Given& given, php::Runtime& php) {

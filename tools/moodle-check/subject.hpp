@@ -31,9 +31,13 @@ struct CacheFacts {
   [[nodiscard]] moodle::CacheProtocol protocol() const { return moodle::protocol_of(engine); }
   /// The endpoint, with the engine's port unless it names one.
   [[nodiscard]] std::optional<net::Endpoint> parsed_endpoint() const;
+  [[nodiscard]] std::vector<net::Endpoint> parsed_nodes() const;
   /// These facts as the options of the commands that take them, each with a blank before it.
   [[nodiscard]] std::string options() const;
 };
+
+/// Whether the path is the folder, or below it, by their words.
+bool is_below(const std::string& path, const std::string& folder);
 
 /// What the command was told.
 struct Given {
@@ -76,6 +80,7 @@ struct Folder {
   std::string setting; ///< "dataroot"
   std::string path;
   std::shared_ptr<const Pending<struct stat>> status;
+  std::shared_ptr<const Pending<std::string>> real_path; ///< without symbolic links
 };
 
 struct DatabaseView {
@@ -90,6 +95,7 @@ struct Store {
   std::string plugin;
   php::Array entry;
   moodle::ServerGroup servers;
+  bool mapped = true; ///< whether a mapping names it
 };
 
 /// The cache configuration, or why there is none.
@@ -109,13 +115,19 @@ struct CacheView {
 using Probes = std::variant<std::vector<net::Probe<net::MemcachedStatus>>,
                             std::vector<net::Probe<net::RedisStatus>>>;
 
+/// The nodes of a cluster, by what a server says.
+struct Announced {
+  std::vector<net::Endpoint> nodes;
+  bool tells = true; ///< false: a plain memcached, which is all that it knows
+};
+
 /// A group of servers, and what has been asked about it.
 struct ProbedGroup {
   moodle::ServerGroup group;
   std::shared_ptr<const Pending<Probes>> probes;
   /// The nodes that the cluster announces, asked at the endpoint that the facts name, or else at
   /// the group's first server; null for no servers.
-  std::shared_ptr<const Pending<std::vector<net::Endpoint>>> announced;
+  std::shared_ptr<const Pending<Announced>> announced;
 };
 
 /// All that the checks look at. Once made, nothing changes it, so that threads share it.
@@ -139,11 +151,16 @@ struct Subject {
   explicit Subject(net::Deadline end) : deadline(end) {}
 
   [[nodiscard]] const Folder& folder(const std::string& setting) const;
+  /// The folder of all code, without symbolic links: the web root, or from Moodle 5.1 on the folder
+  /// above it. Empty when the code is not on this host.
+  [[nodiscard]] std::string code_root() const;
   /// "4.5.6" for messages, or "of this release".
   [[nodiscard]] std::string release() const;
   /// The beginning of a mending command: "moodle-session set --config /…/config.php".
   [[nodiscard]] std::string command(const std::string& name) const;
-  /// The command that sets the sessions, or the cache store, to the cluster that the facts name.
+  /// The command that sets the sessions, or the cache store, to the cluster that the facts name, or
+  /// else to the servers in use. Empty where there are neither, and where something that the site
+  /// has set would be lost.
   [[nodiscard]] std::string set_sessions() const;
   [[nodiscard]] std::string set_store(const std::string& store = {}) const;
 };

@@ -89,10 +89,10 @@ Outcome tls_is_known(const Subject& subject) {
     return Outcome::not_applicable("the facts name no load balancer (alb-dns, alb-ip)");
   }
   if (https && !proxy) {
-    return Outcome::found({Severity::error, "$CFG->sslproxy",
-                           "is off, and the load balancer ends TLS for the https wwwroot",
-                           "requests reach the web server as http, and Moodle sends the browser to "
-                           "the same address again and again",
+    return Outcome::found({Severity::warning, "$CFG->sslproxy",
+                           "is off, and the https wwwroot is behind a load balancer",
+                           "where that ends TLS and asks the web server by http, Moodle sends the "
+                           "browser to the same address again and again",
                            proxy_docs, ""});
   }
   return Outcome::good();
@@ -105,8 +105,8 @@ Outcome host_is_passed_on(const Subject& subject) {
   if (!is_on(subject, "reverseproxy")) {
     return Outcome::good();
   }
-  return Outcome::found({Severity::error, "$CFG->reverseproxy",
-                         "is on, and the load balancer passes the browser's Host on",
+  return Outcome::found({Severity::warning, "$CFG->reverseproxy",
+                         "is on, and load balancers pass the browser's Host on",
                          "with the site's own name in Host, Moodle says 'Reverse proxy enabled, "
                          "server cannot be accessed directly' to everybody",
                          "Moodle 4.5 lib/setuplib.php, initialise_fullme", ""});

@@ -1,6 +1,7 @@
 #include "mount_options.hpp"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 namespace {
 
@@ -24,4 +25,22 @@ TEST_CASE("each other option is named") {
             "with wsize=262144, not 1048576", "with timeo=50, not 600", "with retrans=3, not 2",
             "soft, not hard: a late answer is an error to Moodle, and loses data",
             "without noresvport: a lost connection may not come back"});
+}
+
+TEST_CASE("what is EFS is mounted again, where that gives the same") {
+  const auto again = [](const std::string& root, const std::string& source,
+                        const std::string& more = "") {
+    const std::string table = fmt::format("22 1 8:1 / / rw - ext4 /dev/root rw\n"
+                                          "30 22 0:26 {} /my\\040data rw - nfs4 {} rw,soft{}\n",
+                                          root, source, more);
+    const io::Mount mount = *io::find_mount("/my data/x", table);
+    return is_efs(mount) ? mount_again(mount, table) : "no EFS";
+  };
+  CHECK(again("/", "fs-0123.efs.eu-west-1.amazonaws.com:/")
+        == "umount '/my data' && mount -t nfs4 -o nfsvers=4.1,rsize=1048576,wsize=1048576,hard,"
+           "timeo=600,retrans=2,noresvport fs-0123.efs.eu-west-1.amazonaws.com:/ '/my data'");
+  CHECK(again("/moodle", "fs-0123.efs.eu-west-1.amazonaws.com:/").empty());
+  CHECK(again("/", "127.0.0.1:/", ",port=20127").empty());
+  CHECK(again("/", "127.0.0.1:/") == "no EFS");
+  CHECK(again("/", "nas.example.org:/vol") == "no EFS");
 }
