@@ -246,8 +246,8 @@ Outcome cron_runs(const Subject& subject) {
   const auto frequency = set == nullptr || set->is_null()
                              ? std::nullopt
                              : cli::parse_unsigned(set->scalar_text().value_or(""));
-  const std::int64_t expected =
-      static_cast<std::int64_t>(std::min(frequency.value_or(minute), longest)) + minute;
+  const auto expected =
+      static_cast<std::int64_t>(std::min(frequency.value_or(minute), longest) + minute);
   const std::int64_t age = std::time(nullptr) - *view.server.last_cron;
   if (age <= expected) {
     return Outcome::good();

@@ -9,7 +9,6 @@
 
 using cli::shown;
 using moodle::CacheProtocol;
-using php::Array;
 using php::Value;
 
 namespace {
