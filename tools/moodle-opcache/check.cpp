@@ -66,8 +66,9 @@ void Check::declare(cli::Options& options) {
   plan_.declare(options);
   php_.declare(options);
   options.group("Settings");
-  options.text("phpinfo", phpinfo_, "FILE",
-               "what 'php-fpm -i' or 'php -i' printed, instead of running it; - is standard input");
+  options.input(
+      "phpinfo", phpinfo_,
+      "what 'php-fpm -i' or 'php -i' printed, instead of running it; - is standard input");
 }
 
 void Check::validate(const cli::Options& options) {
