@@ -109,8 +109,8 @@ class Check(SiteTest):
 
     def test_hostile_values(self):
         """They are shown, and quoted in what is printed for a shell."""
-        self.edit("'https://moodle.example.org'", "\"https://x/'$(touch pwned)\\n\\x1b[31m<&\\u{FFFE}\\u{FFFF}\"")
-        self.edit("require_once", "$CFG->tempdir = \"/no/\\$(touch pwned)'\\n\";\n\nrequire_once")
+        self.edit("'https://moodle.example.org'", "\"https://x/'$(touch pwned)\\n\\x1b[31m<&\"")
+        self.edit("require_once", "$CFG->tempdir = \"/no/\\$(touch pwned)'\\n\\u{FFFE}\\u{FFFF}\";\n\nrequire_once")
         for form in ("text", "json", "junit"):
             out = "\n".join(self.lines("--format", form))
             self.assertNotIn("\x1b", out)

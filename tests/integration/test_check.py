@@ -764,6 +764,7 @@ class RedisNodes(Planted):
 
     def test_a_node_as_one_server(self):
         self.edit_muc("$c['stores']['elasticache']['configuration']['clustermode'] = 0")
+        self.servers(self.cluster.nodes[1].address)
         self.fault("caches-endpoint", what="a node of a cluster, as if it were one server", severity="error")
 
 

@@ -139,7 +139,7 @@ struct Drift {
 Drift drift_of(const Subject& subject, const ProbedGroup& group, const GroupUse& use) {
   const std::vector<Endpoint>& used = group.group.endpoints;
   const CacheFacts* const facts = use.facts;
-  if (is_endpoint(group, use)) {
+  if (is_endpoint(group, use) || of_other_kind(group)) {
     return {}; // that is right, or has a finding of its own
   }
   const bool named = facts != nullptr && facts->endpoint;
