@@ -50,6 +50,7 @@ std::optional<Mount> find_mount(const std::string& path, std::string_view mounti
     // "36 35 98:0 /root /point rw,noatime master:1 - ext3 /dev/root rw" (proc(5))
     const std::vector<std::string> words = cli::split(line, ' ');
     const auto dash = std::find(words.begin(), words.end(), "-");
+    constexpr std::size_t at_root = 3;
     constexpr std::size_t at_point = 4;
     constexpr std::size_t at_options = 5;
     if (dash - words.begin() <= static_cast<std::ptrdiff_t>(at_options) || words.end() - dash < 2) {
@@ -60,7 +61,11 @@ std::optional<Mount> find_mount(const std::string& path, std::string_view mounti
     if (!holds(point, wanted) || (found && point.size() < found->point.size())) {
       continue;
     }
-    found = Mount{.point = point, .type = *(dash + 1), .source = {}, .options = {}};
+    found = Mount{.point = point,
+                  .root = unescaped(words[at_root]),
+                  .type = *(dash + 1),
+                  .source = {},
+                  .options = {}};
     found->options = cli::split(words[at_options], ',');
     if (words.end() - dash > 2) {
       found->source = unescaped(*(dash + 2));

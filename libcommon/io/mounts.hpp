@@ -10,6 +10,7 @@ namespace io {
 /// One line of the mount table.
 struct Mount {
   std::string point;
+  std::string root;                 ///< the folder of its file system that is mounted: mostly "/"
   std::string type;                 ///< "ext4", "nfs4", "fuse.s3fs"
   std::string source;               ///< "/dev/nvme0n1p1", "fs-0123.efs.eu-west-1.amazonaws.com:/"
   std::vector<std::string> options; ///< the mount's own, then the file system's

@@ -367,17 +367,22 @@ void CacheConfig::write_chains(
   section("modemappings") = std::move(mappings);
 }
 
-std::vector<std::string> CacheConfig::missing_stores() const {
-  std::vector<std::string> missing;
+std::vector<std::string> CacheConfig::mapped_stores() const {
+  std::vector<std::string> mapped;
   for (const char* const mappings : {"modemappings", "definitionmappings"}) {
     for (const auto& [key, value] : section(mappings).entries) {
       const std::string name = value.array() == nullptr ? "" : value.array()->text("store");
-      if (!name.empty() && store(name) == nullptr
-          && std::find(missing.begin(), missing.end(), name) == missing.end()) {
-        missing.push_back(name);
+      if (!name.empty() && std::find(mapped.begin(), mapped.end(), name) == mapped.end()) {
+        mapped.push_back(name);
       }
     }
   }
+  return mapped;
+}
+
+std::vector<std::string> CacheConfig::missing_stores() const {
+  std::vector<std::string> missing = mapped_stores();
+  std::erase_if(missing, [this](const std::string& name) { return store(name) != nullptr; });
   return missing;
 }
 

@@ -70,6 +70,8 @@ public:
   /// The first of the locks, which Moodle's own writer takes (Moodle 3.3 to 4.5
   /// cache/classes/config_writer.php, config_save); null when there is none.
   [[nodiscard]] const php::Array* first_lock() const;
+  /// The stores that mappings of modes and definitions name, each once.
+  [[nodiscard]] std::vector<std::string> mapped_stores() const;
   /// The stores that mappings name and that do not exist: Moodle passes over such mappings without
   /// a word.
   [[nodiscard]] std::vector<std::string> missing_stores() const;

@@ -50,6 +50,8 @@ void await_moodles_rename(const std::string& temporary) {
   }
 }
 
+constexpr const char* lock_name = "/configwrite.lock";
+
 /// As cachelock_file's constructor finds it: an absolute path is taken if it is there, and is a
 /// name below cachedir otherwise.
 std::string lock_folder(const Site& site, const CacheConfig* config) {
@@ -87,7 +89,7 @@ void CacheLockOptions::declare(cli::Options& options) {
 }
 
 std::string cache_lock_path(const Site& site, const CacheConfig* config) {
-  return lock_folder(site, config) + "/configwrite.lock";
+  return lock_folder(site, config) + lock_name;
 }
 
 std::unique_ptr<io::Lock> lock_cache_config(const Site& site, const CacheConfig& config,
@@ -101,7 +103,7 @@ std::unique_ptr<io::Lock> lock_cache_config(const Site& site, const CacheConfig&
     make_folder(folder, cachedir, site.directory_permissions());
   }
   io::ExclusiveFile::Request request;
-  request.path = cache_lock_path(site, &config);
+  request.path = folder + lock_name;
   request.command = command;
   request.timeout = options.timeout;
   request.break_lock = options.break_lock;

@@ -24,7 +24,7 @@ Outcome mount_is_as_recommended(const Subject& subject) {
       {Severity::warning, mount->point, fmt::format("is mounted {}", cli::join(wrong, ", ")),
        "with other options reads and writes take more round trips, or fail when EFS is late",
        "https://docs.aws.amazon.com/efs/latest/ug/mounting-fs-nfs-mount-settings.html",
-       mount_again(*mount, subject.mounts)});
+       mount_again(*mount)});
 }
 
 /// Throughput that does not depend on what is stored.

@@ -32,19 +32,6 @@ bool by_efs_utils(const io::Mount& mount) {
   return mount.source.starts_with("127.0.0.1:") && !value_of(mount, "port").empty();
 }
 
-/// Which folder of its file system is mounted: "/" but for bind mounts.
-std::string mounted_folder(const io::Mount& mount, std::string_view mountinfo) {
-  std::string folder;
-  for (const std::string& line : cli::split(mountinfo, '\n')) {
-    const auto found = io::find_mount(mount.point, line);
-    constexpr std::size_t at_root = 3;
-    if (found && found->point == mount.point) { // a later one hides an earlier one
-      folder = cli::split(line, ' ').at(at_root);
-    }
-  }
-  return folder;
-}
-
 } // namespace
 
 bool is_efs(const io::Mount& mount) {
@@ -52,8 +39,8 @@ bool is_efs(const io::Mount& mount) {
   return mount.type == "nfs4" && (host.find(".efs.") != std::string::npos || by_efs_utils(mount));
 }
 
-std::string mount_again(const io::Mount& mount, std::string_view mountinfo) {
-  if (by_efs_utils(mount) || mounted_folder(mount, mountinfo) != "/") {
+std::string mount_again(const io::Mount& mount) {
+  if (by_efs_utils(mount) || mount.root != "/") {
     return {};
   }
   return fmt::format("umount {0} && mount -t nfs4 -o {2} {1} {0}", cli::shell_word(mount.point),

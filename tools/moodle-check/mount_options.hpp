@@ -15,5 +15,5 @@ std::vector<std::string> unwanted_mount_options(const io::Mount& mount);
 
 /// The shell command that mounts the same with the recommended options. Empty for a mount by
 /// amazon-efs-utils, which would lose its TLS, and for a part of a file system that was mounted
-/// (mount --bind), which would become the whole. `mountinfo` is the table with the mount.
-std::string mount_again(const io::Mount& mount, std::string_view mountinfo);
+/// (mount --bind), which would become the whole.
+std::string mount_again(const io::Mount& mount);

@@ -160,14 +160,13 @@ Drift drift_of(const Subject& subject, const ProbedGroup& group, const GroupUse&
   return drift;
 }
 
-/// Whether that is why the server cannot be used; then the command that sets the servers anew mends
-/// it.
-bool is_gone(const Subject& subject, const ProbedGroup& group, const GroupUse& use,
-             const Endpoint& server) {
+/// The servers that are used and not there any more, as far as anybody says which there are.
+std::vector<Endpoint> known_gone(const Subject& subject, const ProbedGroup& group,
+                                 const GroupUse& use) {
   try {
-    return moodle::is_among(server, drift_of(subject, group, use).gone);
+    return drift_of(subject, group, use).gone;
   } catch (const cli::Error&) {
-    return false; // nobody says which nodes there are
+    return {};
   }
 }
 
@@ -176,14 +175,20 @@ bool is_gone(const Subject& subject, const ProbedGroup& group, const GroupUse& u
 std::vector<Finding> unreachable_servers(const Subject& subject, const ProbedGroup& group,
                                          const GroupUse& use) {
   std::vector<Finding> findings;
-  for (const auto& [server, failure] : failures(group)) {
+  const auto failed = failures(group);
+  if (failed.empty()) {
+    return findings;
+  }
+  const std::vector<Endpoint> gone = known_gone(subject, group, use);
+  for (const auto& [server, failure] : failed) {
     if (!use.verifies && failure.message().find(" is not trusted: ") != std::string::npos) {
       continue; // to Moodle, which does not look, it is as good as any
     }
+    // One that is gone is mended by setting the servers anew.
     findings.push_back(
         {use.severity, use.object,
          fmt::format("use {}, which cannot be used: {}", server.text(), failure.message()),
-         use.consequence, "asked just now", is_gone(subject, group, use, server) ? use.mend : ""});
+         use.consequence, "asked just now", moodle::is_among(server, gone) ? use.mend : ""});
   }
   return findings;
 }

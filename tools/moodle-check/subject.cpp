@@ -3,9 +3,9 @@
 #include "cli/text.hpp"
 #include "database/connection.hpp"
 #include "io/file.hpp"
-#include "moodle/managed_block.hpp"
 #include "moodle/session_config.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <grp.h>
@@ -123,13 +123,12 @@ CacheFile read_cache_file(const moodle::Site& site) {
   return file;
 }
 
-/// `text` is the configuration as Moodle writes it.
-void read_stores(CacheView& view, const std::string& text) {
+void read_stores(CacheView& view) {
+  const std::vector<std::string> mapped = view.config->mapped_stores();
   for (const std::string& name : view.config->store_names()) {
     const php::Array& entry = *view.config->store(name);
-    const std::string mapping = fmt::format("'store' => {},", moodle::php_literal(name));
-    const bool mapped = text.find(mapping) != std::string::npos;
-    Store store{name, entry.text("plugin"), entry, moodle::store_server_group(entry), mapped};
+    Store store{name, entry.text("plugin"), entry, moodle::store_server_group(entry),
+                std::find(mapped.begin(), mapped.end(), name) != mapped.end()};
     if (!store.servers.endpoints.empty()) {
       view.stores.push_back(std::move(store));
     }
@@ -155,9 +154,8 @@ CacheView view_caches(const Pending<CacheFile>& pending, php::Runtime& php) {
                       shown(file.path), *line);
       return view;
     }
-    const std::string text = view.config->text(php);
-    view.as_moodle_writes = text == *file.content;
-    read_stores(view, text);
+    view.as_moodle_writes = view.config->text(php) == *file.content;
+    read_stores(view);
     view.state = CacheView::State::read;
   } catch (const Error& error) {
     view.reason = error.message();

@@ -34,7 +34,7 @@ TEST_CASE("what is EFS is mounted again, where that gives the same") {
                                           "30 22 0:26 {} /my\\040data rw - nfs4 {} rw,soft{}\n",
                                           root, source, more);
     const io::Mount mount = *io::find_mount("/my data/x", table);
-    return is_efs(mount) ? mount_again(mount, table) : "no EFS";
+    return is_efs(mount) ? mount_again(mount) : "no EFS";
   };
   CHECK(again("/", "fs-0123.efs.eu-west-1.amazonaws.com:/")
         == "umount '/my data' && mount -t nfs4 -o nfsvers=4.1,rsize=1048576,wsize=1048576,hard,"
